@@ -1,0 +1,18 @@
+//! Commands: how they are submitted, how they end, how they look.
+
+mod order;
+mod settle;
+mod show;
+
+pub(crate) use order::{Order, Target, submit};
+pub(crate) use settle::{abort, settle};
+pub(crate) use show::{activity, active, show};
+
+use serde_json::Value;
+
+use crate::document::{flag, number};
+
+/// Whether a command still runs at `now`.
+pub(crate) fn is_active(command: &Value, now: i64) -> bool {
+    !flag(command, "settled") && now < number(command, "end")
+}

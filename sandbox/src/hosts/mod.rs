@@ -1,0 +1,26 @@
+//! Simulated hosts: a directory tree each, and stand-ins for the commands run on them.
+
+mod commands;
+mod tree;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::SandboxError;
+
+/// Creates, or re-creates when `seed` changed since, the directory tree of one simulated host.
+///
+/// `seed` may have the members `files` (path to content, or to `content`, `mode`, `owner` and
+/// `group`), `directories` (path to `mode`, `owner` and `group`), `links` (path to target),
+/// `units` (name to `enabled`, `active`, `masked` and `fragment`), `users` and `groups` (names).
+/// A directory that holds anything but an earlier simulated host is refused.
+pub fn prepare(dir: &Path, seed: &Value, machine_id: &str) -> Result<(), SandboxError> {
+    tree::prepare(dir, seed, machine_id)
+}
+
+/// Writes the command stand-ins, for a directory that belongs first on PATH: they act on the host
+/// named by the environment variable `DRSYNC_SANDBOX_ROOT`, and step aside without it.
+pub fn prepare_commands(dir: &Path) -> Result<(), SandboxError> {
+    commands::prepare(dir)
+}

@@ -1,0 +1,1 @@
+//! Formats of configuration text: Hadoop XML, properties, units, text differences.

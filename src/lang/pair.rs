@@ -1,0 +1,373 @@
+//! `pair.yaml`: the two sides, their managers, translation, order, policy and change windows.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::source::Sources;
+use crate::model::decode::decode;
+use crate::model::nearest::did_you_mean;
+use crate::model::{Diagnostic, Map, Node};
+
+/// What to do with live, non-default settings that nobody declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmanaged {
+    /// Say nothing.
+    Ignore,
+    /// List them; they are no difference.
+    #[default]
+    Report,
+    /// Reset them to their defaults.
+    Reset,
+}
+
+impl Unmanaged {
+    /// Returns the word used in YAML.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unmanaged::Ignore => "ignore",
+            Unmanaged::Report => "report",
+            Unmanaged::Reset => "reset",
+        }
+    }
+}
+
+/// How stale services are restarted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// Rolling where the service can.
+    #[default]
+    Rolling,
+    /// All roles at once.
+    Full,
+    /// Not at all; stale services are listed.
+    None,
+}
+
+/// Limits and habits of a pair.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// See [`Unmanaged`].
+    #[serde(default)]
+    pub unmanaged: Unmanaged,
+    /// Most hosts one apply may change, as a number or a percentage of the hosts of a side.
+    pub max_hosts: Option<Node>,
+    /// Most services one apply may restart.
+    pub max_restarts: Option<u32>,
+    /// See [`Restart`].
+    #[serde(default)]
+    pub restart: Restart,
+}
+
+/// A change window.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Its name.
+    pub name: String,
+    /// Days of the week it opens on: `mon` … `sun`; every day by default.
+    #[serde(default)]
+    pub days: Vec<Day>,
+    /// When it opens, `HH:MM`.
+    pub from: String,
+    /// When it closes; before `from` means on the next day.
+    pub to: String,
+    /// Time zone (IANA name).
+    pub zone: String,
+    /// Sides it is for; all by default.
+    #[serde(default)]
+    pub sides: Vec<String>,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the days name themselves")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    pair: String,
+    sides: Node,
+    order: Option<Vec<Node>>,
+    translate: Option<Node>,
+    policy: Option<Policy>,
+    windows: Option<Vec<Window>>,
+    sandbox: Option<SandboxHosts>,
+}
+
+/// What stands behind hosts with `ansible_connection: sandbox`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxHosts {
+    /// A YAML file that tells what the host directories hold on the first day.
+    pub hosts: String,
+}
+
+/// One side of a pair.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// The inventory group of its hosts; the side's name by default.
+    #[serde(default)]
+    pub group: String,
+    /// Its manager.
+    pub manager: Option<Manager>,
+}
+
+/// The manager of a side.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manager {
+    /// Base address, e.g. `https://cm.example.com:7183`.
+    pub url: Option<Node>,
+    /// The cluster's name or display name.
+    pub cluster: Option<String>,
+    /// Login name.
+    pub user: Option<String>,
+    /// Where the password comes from.
+    pub password: Option<Node>,
+    /// Certificate authority to trust: a PEM file, relative to the inventory.
+    pub ca: Option<String>,
+    /// The manager's own hosts.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    /// A simulated manager instead of a real one.
+    pub sandbox: Option<SandboxManager>,
+}
+
+/// A simulated manager.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxManager {
+    /// What it holds on the first day: a cluster template or deployment (JSON), relative to the
+    /// inventory.
+    pub seed: String,
+    /// Further catalogues of settings (`config?view=full` answers), relative to the inventory.
+    #[serde(default)]
+    pub catalogue: Vec<String>,
+    /// Faults to inject, as the sandbox understands them.
+    #[serde(default)]
+    pub faults: Vec<Node>,
+}
+
+/// A loaded `pair.yaml`.
+#[derive(Clone, Debug, Default)]
+pub struct Pair {
+    /// The pair's name.
+    pub name: String,
+    /// The sides, in the order written.
+    pub sides: IndexMap<Arc<str>, Side>,
+    /// The order in which sides are changed.
+    pub order: Vec<Arc<str>>,
+    /// Values that differ by design, by name and side.
+    pub translate: IndexMap<Arc<str>, IndexMap<Arc<str>, Node>>,
+    /// Limits and habits.
+    pub policy: Policy,
+    /// Change windows.
+    pub windows: Vec<Window>,
+    /// What stands behind sandbox hosts.
+    pub sandbox: Option<SandboxHosts>,
+}
+
+impl Pair {
+    /// Decodes the tree of `pair.yaml`; mistakes go to `sources`.
+    pub fn load(sources: &mut Sources, node: &Node) -> Pair {
+        let mistakes = &mut sources.mistakes;
+        let page: Page = match decode(node) {
+            Ok(page) => page,
+            Err(mistake) => {
+                mistakes.push(mistake);
+                return Pair::default();
+            }
+        };
+        let sides = read_sides(&page.sides, mistakes);
+        let order = read_order(page.order, &sides, mistakes);
+        let translate = page.translate.map(|t| read_translate(&t, &sides, mistakes));
+        let windows = page.windows.unwrap_or_default();
+        check_windows(&windows, &sides, node, mistakes);
+        let pair = Pair {
+            name: page.pair,
+            order,
+            translate: translate.unwrap_or_default(),
+            policy: page.policy.unwrap_or_default(),
+            windows,
+            sandbox: page.sandbox,
+            sides,
+        };
+        check_managers(&pair, node, mistakes);
+        pair
+    }
+}
+
+fn read_sides(node: &Node, mistakes: &mut Vec<Diagnostic>) -> IndexMap<Arc<str>, Side> {
+    let mut sides = IndexMap::new();
+    let Some(map) = node.as_map() else {
+        let said = format!("`sides` must be a mapping, found {}", node.sort());
+        mistakes.push(Diagnostic::error(said).at(&node.place));
+        return sides;
+    };
+    for (key, body) in map.iter() {
+        if key.name.is_empty() || key.name.contains(['/', '[', ' ']) {
+            let said = format!("`{}` cannot name a side", key.name);
+            mistakes.push(Diagnostic::error(said).at(&key.place).hint(
+                "use letters, digits, `-` and `_`: the name becomes part of addresses".to_string(),
+            ));
+        }
+        match decode::<Side>(body) {
+            Ok(mut side) => {
+                if side.group.is_empty() {
+                    side.group = key.name.to_string();
+                }
+                sides.insert(key.name.clone(), side);
+            }
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if sides.is_empty() && mistakes.is_empty() {
+        mistakes.push(Diagnostic::error("a pair needs its sides").at(&node.place));
+    }
+    sides
+}
+
+fn unknown_side(
+    name: &str,
+    node: &Node,
+    sides: &IndexMap<Arc<str>, Side>,
+) -> Diagnostic {
+    Diagnostic::error(format!("unknown side `{name}`"))
+        .at(&node.place)
+        .hint(did_you_mean(name, sides.keys().map(|side| &**side)))
+}
+
+fn read_order(
+    order: Option<Vec<Node>>,
+    sides: &IndexMap<Arc<str>, Side>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Vec<Arc<str>> {
+    let Some(order) = order else { return sides.keys().cloned().collect() };
+    let mut names: Vec<Arc<str>> = Vec::new();
+    for node in &order {
+        let name = node.as_text().unwrap_or_default();
+        match sides.get_key_value(name) {
+            Some((side, _)) if !names.contains(side) => names.push(side.clone()),
+            Some(_) => mistakes.push(
+                Diagnostic::error(format!("side `{name}` stands twice in `order`")).at(&node.place),
+            ),
+            None => mistakes.push(unknown_side(name, node, sides)),
+        }
+    }
+    // A side left out of `order` comes after those that are in it.
+    names.extend(sides.keys().filter(|side| !names.contains(side)).cloned().collect::<Vec<_>>());
+    names
+}
+
+fn read_translate(
+    node: &Node,
+    sides: &IndexMap<Arc<str>, Side>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> IndexMap<Arc<str>, IndexMap<Arc<str>, Node>> {
+    let mut translate = IndexMap::new();
+    let empty = Map::default();
+    for (key, entry) in node.as_map().unwrap_or(&empty).iter() {
+        let mut by_side = IndexMap::new();
+        for (side, value) in entry.as_map().unwrap_or(&empty).iter() {
+            if sides.contains_key(&side.name) {
+                by_side.insert(side.name.clone(), value.clone());
+            } else {
+                let at = Node::text(side.place.clone(), &side.name);
+                mistakes.push(unknown_side(&side.name, &at, sides));
+            }
+        }
+        for side in sides.keys().filter(|side| !by_side.contains_key(*side)) {
+            mistakes.push(
+                Diagnostic::error(format!("`translate.{}` says nothing for side `{side}`", key.name))
+                    .at(&key.place)
+                    .hint("give every side its value".to_string()),
+            );
+        }
+        translate.insert(key.name.clone(), by_side);
+    }
+    translate
+}
+
+fn check_windows(
+    windows: &[Window],
+    sides: &IndexMap<Arc<str>, Side>,
+    page: &Node,
+    mistakes: &mut Vec<Diagnostic>,
+) {
+    let list = page.get("windows").and_then(Node::as_list).unwrap_or_default();
+    for (window, node) in windows.iter().zip(list) {
+        for (key, text) in [("from", &window.from), ("to", &window.to)] {
+            if text.parse::<jiff::civil::Time>().is_err() {
+                mistakes.push(
+                    Diagnostic::error(format!("`{text}` is not a time of day"))
+                        .at(&node.place_of(&[key]))
+                        .hint("write it as \"HH:MM\"".to_string()),
+                );
+            }
+        }
+        if jiff::tz::TimeZone::get(&window.zone).is_err() {
+            mistakes.push(
+                Diagnostic::error(format!("unknown time zone `{}`", window.zone))
+                    .at(&node.place_of(&["zone"]))
+                    .hint("use an IANA name such as Europe/Berlin or UTC".to_string()),
+            );
+        }
+        for side in window.sides.iter().filter(|side| !sides.contains_key(side.as_str())) {
+            mistakes.push(unknown_side(side, &Node::text(node.place_of(&["sides"]), side), sides));
+        }
+    }
+}
+
+/// A manager is real or simulated; two sides must not share one (requirement P1).
+fn check_managers(pair: &Pair, page: &Node, mistakes: &mut Vec<Diagnostic>) {
+    let mut seen: IndexMap<String, &Arc<str>> = IndexMap::new();
+    for (name, side) in &pair.sides {
+        let Some(manager) = &side.manager else { continue };
+        let place = page.place_of(&["sides", name, "manager"]);
+        if manager.url.is_some() == manager.sandbox.is_some() {
+            mistakes.push(
+                Diagnostic::error(format!("the manager of `{name}` needs `url` or `sandbox`"))
+                    .at(&place)
+                    .hint("`url` for a real manager, `sandbox: { seed: … }` for a simulated one".to_string()),
+            );
+        }
+        if manager.url.is_some() {
+            let given = [("user", manager.user.is_some()), ("password", manager.password.is_some())];
+            for (key, _) in given.iter().filter(|(_, given)| !given) {
+                mistakes.push(
+                    Diagnostic::error(format!("the manager of `{name}` needs `{key}`")).at(&place),
+                );
+            }
+        }
+        let url = manager.url.as_ref().and_then(Node::as_text).map(|url| url.to_lowercase());
+        if let Some(url) = url
+            && let Some(other) = seen.insert(url.trim_end_matches('/').to_string(), name)
+        {
+            mistakes.push(
+                Diagnostic::warning(format!("`{other}` and `{name}` share one manager"))
+                    .because(
+                        "After a disaster it may be on the failed side, and nothing could manage \
+                         the other (P1).",
+                    )
+                    .at(&place)
+                    .hint("give each side a manager of its own".to_string()),
+            );
+        }
+    }
+}

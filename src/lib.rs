@@ -1,0 +1,5 @@
+//! drsync keeps the two clusters of a disaster-recovery pair alike.
+
+pub mod format;
+pub mod lang;
+pub mod model;

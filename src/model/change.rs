@@ -1,0 +1,149 @@
+//! Desired against observed, for one instance, attribute by attribute.
+
+use std::borrow::Cow;
+
+use super::Value;
+
+/// What was read for one attribute. Unknown is never absent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Live {
+    /// It is there, with this value.
+    Known(Value),
+    /// It was looked for and is not there.
+    Absent,
+    /// It could not be read; the reason.
+    Unknown(String),
+}
+
+/// What is wished for one attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Want {
+    /// This value.
+    Value(Value),
+    /// It should not be there (or, for a setting, not be set: the default in brackets rules).
+    Absent(Option<Value>),
+    /// Only known once what it depends on has been applied.
+    Later(String),
+}
+
+/// One attribute of an instance, desired against observed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribute {
+    /// Its name: `runtime`, `mode`, `dfs_replication`, …
+    pub name: Cow<'static, str>,
+    /// What was read.
+    pub before: Live,
+    /// What is wished.
+    pub after: Want,
+    /// True when a write is needed.
+    pub differs: bool,
+    /// A remark for the reader: which file wins, what else is affected.
+    pub note: Option<String>,
+}
+
+impl Attribute {
+    /// Compares `before` with the wished value.
+    pub fn new(name: impl Into<Cow<'static, str>>, before: Live, want: Value) -> Attribute {
+        let differs = match &before {
+            Live::Known(value) => *value != want,
+            Live::Absent => true,
+            Live::Unknown(_) => false,
+        };
+        Attribute { name: name.into(), before, after: Want::Value(want), differs, note: None }
+    }
+
+    /// Adds a remark for the reader.
+    #[must_use]
+    pub fn noted(mut self, note: impl Into<Option<String>>) -> Attribute {
+        self.note = note.into();
+        self
+    }
+
+    /// Returns why the attribute is unknown, if it is.
+    pub fn unknown(&self) -> Option<&str> {
+        match &self.before {
+            Live::Unknown(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// Something wrong with the declaration that only shows against the live system, e.g. a setting
+/// the manager does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which argument: a path such as `["values", "dfs_replicaton"]`.
+    pub path: Vec<String>,
+    /// What is wrong.
+    pub summary: String,
+    /// Why.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// The result of comparing one instance with what was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delta {
+    /// Every attribute the declaration speaks of.
+    pub attributes: Vec<Attribute>,
+    /// Live, non-default values that nobody declared, where the declaration asks to report them.
+    pub unmanaged: Vec<(String, Value)>,
+    /// Mistakes in the declaration.
+    pub problems: Vec<Problem>,
+    /// Why the wish cannot be met at all, e.g. enabling a static unit.
+    pub refused: Option<String>,
+}
+
+impl Delta {
+    /// Returns a delta in which everything is unknown for `reason`.
+    pub fn unknown(reason: impl Into<String>) -> Delta {
+        let before = Live::Unknown(reason.into());
+        let after = Want::Later("not read".into());
+        let whole = Attribute { name: "state".into(), before, after, differs: false, note: None };
+        Delta { attributes: vec![whole], ..Delta::default() }
+    }
+
+    /// Returns the verdict: the most severe thing that holds.
+    pub fn verdict(&self) -> Verdict {
+        if self.refused.is_some() || !self.problems.is_empty() {
+            Verdict::Refused
+        } else if self.attributes.iter().any(|a| a.unknown().is_some()) {
+            Verdict::Unknown
+        } else if self.attributes.iter().any(|a| a.differs) {
+            Verdict::Change
+        } else {
+            Verdict::InSync
+        }
+    }
+
+    /// Iterates over the attributes that need a write.
+    pub fn differing(&self) -> impl Iterator<Item = &Attribute> {
+        self.attributes.iter().filter(|a| a.differs)
+    }
+}
+
+/// What a plan says of one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Live and declaration agree.
+    InSync,
+    /// A write is needed.
+    Change,
+    /// Something could not be read.
+    Unknown,
+    /// The declaration cannot be met.
+    Refused,
+}
+
+impl Verdict {
+    /// Returns the word for it in `--json` and in text.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::InSync => "in sync",
+            Verdict::Change => "change",
+            Verdict::Unknown => "unknown",
+            Verdict::Refused => "refused",
+        }
+    }
+}

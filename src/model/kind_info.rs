@@ -1,0 +1,21 @@
+//! What the language needs to know of a kind: its name, where it lives, whether it takes files.
+
+/// Where instances of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// On hosts.
+    Host,
+    /// At the manager of a side.
+    Manager,
+}
+
+/// A kind as the language sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindInfo {
+    /// Its name, e.g. `os.sysctl`.
+    pub name: &'static str,
+    /// Where its instances live.
+    pub home: Home,
+    /// True when its `source` and `template` arguments name files whose text becomes `content`.
+    pub takes_files: bool,
+}

@@ -1,0 +1,91 @@
+//! What a manager (Cloudera Manager) rules, as far as kinds speak of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+/// A place in Cloudera Manager that has settings of its own (CM API: the `…/config` resources).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConfigScope {
+    /// Cloudera Manager itself: `/cm/config`.
+    Manager,
+    /// What all hosts inherit: `/cm/allHosts/config`.
+    AllHosts,
+    /// One host's overrides: `/hosts/{id}/config`.
+    Host(Arc<str>),
+    /// A service; `mgmt` is the Cloudera Management Service.
+    Service(Arc<str>),
+    /// A role config group of a service, by group name or, for the base group, by role type.
+    RoleGroup(Arc<str>, Arc<str>),
+    /// A single role: service, role type or role name, and the host for a role type.
+    Role(Arc<str>, Arc<str>, Option<Arc<str>>),
+}
+
+/// The name under which the Cloudera Management Service goes (CM API: `/cm/service`).
+pub const MANAGEMENT_SERVICE: &str = "mgmt";
+
+impl ConfigScope {
+    /// Returns the service the scope belongs to, if any.
+    pub fn service(&self) -> Option<&Arc<str>> {
+        match self {
+            ConfigScope::Service(service)
+            | ConfigScope::RoleGroup(service, _)
+            | ConfigScope::Role(service, _, _) => Some(service),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ConfigScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigScope::Manager => f.write_str("manager"),
+            ConfigScope::AllHosts => f.write_str("all_hosts"),
+            ConfigScope::Host(host) => write!(f, "host/{host}"),
+            ConfigScope::Service(service) => f.write_str(service),
+            ConfigScope::RoleGroup(service, group) => write!(f, "{service}/{group}"),
+            ConfigScope::Role(service, role, None) => write!(f, "{service}/{role}"),
+            ConfigScope::Role(service, role, Some(host)) => write!(f, "{service}/{role}@{host}"),
+        }
+    }
+}
+
+/// One setting as the catalogue (`view=full`) and the live view tell it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Setting {
+    /// The value explicitly set; `None` means the default rules.
+    pub value: Option<Arc<str>>,
+    /// The default; `None` when there is none.
+    pub default: Option<Arc<str>>,
+    /// The native property, e.g. `dfs.replication`; empty when there is none.
+    pub related: Arc<str>,
+    /// A password or the like: reads answer `REDACTED`.
+    pub sensitive: bool,
+}
+
+/// The settings of one scope: what can be set, what is set, and how to write it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScopeConfig {
+    /// All settings of the scope by API name.
+    pub settings: IndexMap<Arc<str>, Setting>,
+    /// The manager's name of the scope, for messages, e.g. `hdfs-DATANODE-BASE`.
+    pub title: String,
+    /// Why this scope's catalogue is not complete, if it is not.
+    pub partial: Option<String>,
+    /// Keyed digests of the sensitive values drsync applied last, by setting name.
+    pub applied: IndexMap<Arc<str>, String>,
+}
+
+/// What identifies a manager and its cluster physically, whatever its address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ManagerIdentity {
+    /// The cluster's uuid (CM API: `ApiCluster.uuid`).
+    pub cluster_uuid: Option<String>,
+    /// Ids of the Cloudera Manager servers (CM API: `/cm/instances`).
+    pub servers: Vec<String>,
+    /// Version of the manager.
+    pub version: String,
+    /// API version in use, e.g. `v54`.
+    pub api: String,
+}

@@ -1,0 +1,1 @@
+from: file without extension

@@ -1,0 +1,1 @@
+gv: dotted, no extension
