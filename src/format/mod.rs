@@ -1,1 +1,8 @@
-//! Formats of configuration text: Hadoop XML, properties, units, text differences.
+//! Formats of configuration text: Hadoop XML, properties, units, settings, text differences.
+
+pub mod hadoop_xml;
+pub mod number;
+pub mod properties;
+pub mod setting;
+pub mod text_diff;
+pub mod units;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::digest::Ledger;
+
 /// A place in Cloudera Manager that has settings of its own (CM API: the `…/config` resources).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConfigScope {
@@ -73,8 +75,17 @@ pub struct ScopeConfig {
     pub title: String,
     /// Why this scope's catalogue is not complete, if it is not.
     pub partial: Option<String>,
-    /// Keyed digests of the sensitive values drsync applied last, by setting name.
-    pub applied: IndexMap<Arc<str>, String>,
+    /// What was applied last, for values the manager hides.
+    pub ledger: Arc<Ledger>,
+    /// Names this scope in the ledger.
+    pub ledger_place: String,
+}
+
+impl ScopeConfig {
+    /// True when `secret` is what was applied to the setting `name` last.
+    pub fn agrees(&self, name: &str, secret: &str) -> bool {
+        self.ledger.agrees(&format!("{}/{name}", self.ledger_place), secret)
+    }
 }
 
 /// What identifies a manager and its cluster physically, whatever its address.

@@ -1,0 +1,441 @@
+//! `cm.config`: settings of Cloudera Manager, in any of the scopes that have some.
+//!
+//! The scope is told by what is named: `scope: manager` (Cloudera Manager itself), `scope:
+//! all_hosts`, `host` (one host's overrides), `service` (`mgmt` is the Cloudera Management
+//! Service), `service` and `role_group` (a group's name, or a role type for its base group),
+//! `service`, `role` and `host` (one role; or `role` alone with a role's own name).
+//!
+//! Settings go by their API name or by the native property (`dfs.replication`), and are checked
+//! against the manager's own catalogue. Values may be typed: sizes with a unit (`4 GiB`), lists,
+//! mappings for safety valves and thresholds; `null` resets to the default. Values compare by
+//! meaning: the order of XML properties, spelling of numbers or blanks in lists do not count, and
+//! explicitly setting the default equals not setting it.
+//!
+//! ```yaml
+//! - name: DataNode settings
+//!   cm.config:
+//!     service: hdfs
+//!     role_group: DATANODE
+//!     values:
+//!       dfs_datanode_max_locked_memory: 4 GiB
+//!       dfs_data_dir_list: [/data/1/dfs, /data/2/dfs]
+//!       dfs.datanode.handler.count: 20
+//!     unmanaged: report
+//! ```
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{Kind, argument, problem};
+use crate::format::setting::{Sort, normalise, unit};
+use crate::format::{hadoop_xml, properties, units};
+use crate::model::change::Problem;
+use crate::model::kind_info::{Home, KindInfo};
+use crate::model::manager::{ConfigScope, ScopeConfig, Setting};
+use crate::model::nearest::nearest;
+use crate::model::question::{Action, Argument, Question, Reply};
+use crate::model::{Attribute, Data, Delta, Live, Map, Node, Secret, Value, Want};
+
+/// Settings of one scope of Cloudera Manager.
+pub struct CmConfig;
+
+/// Settings of Cloudera Manager, in any of the scopes that have some.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// `manager` for Cloudera Manager itself, `all_hosts` for what all hosts inherit.
+    scope: Option<Scope>,
+    /// A service by name; `mgmt` is the Cloudera Management Service.
+    service: Option<String>,
+    /// A role config group by name, or a role type for its base group.
+    role_group: Option<String>,
+    /// A role type (with `host`), or a role's own name.
+    role: Option<String>,
+    /// A host by name.
+    host: Option<String>,
+    /// Settings by API name or native property; `null` resets to the default.
+    values: Node,
+    /// What to do with non-default settings that nobody declared; the pair's policy when left out.
+    unmanaged: Option<Unmanaged>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Scope {
+    Manager,
+    AllHosts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Unmanaged {
+    Ignore,
+    Report,
+    Reset,
+}
+
+/// What Cloudera Manager answers for sensitive values (CM 7).
+const REDACTED: &str = "REDACTED";
+
+/// Settings that Cloudera Manager sets by itself.
+const GENERATED: [&str; 5] = [
+    "CLUSTER_STATS_START",
+    "PUBLIC_CLOUD_STATUS",
+    "role_jceks_password",
+    "CM_HOST_NAME",
+    "INSTALLED_AGENTS",
+];
+
+impl Args {
+    fn config_scope(&self) -> Option<ConfigScope> {
+        let text = |text: &String| Arc::from(text.as_str());
+        let (service, group, role, host) = (&self.service, &self.role_group, &self.role, &self.host);
+        match (self.scope, service, group, role, host) {
+            (Some(Scope::Manager), None, None, None, None) => Some(ConfigScope::Manager),
+            (Some(Scope::AllHosts), None, None, None, None) => Some(ConfigScope::AllHosts),
+            (None, None, None, None, Some(host)) => Some(ConfigScope::Host(text(host))),
+            (None, Some(s), None, None, None) => Some(ConfigScope::Service(text(s))),
+            (None, Some(s), Some(g), None, None) => Some(ConfigScope::RoleGroup(text(s), text(g))),
+            (None, Some(s), None, Some(r), host) => {
+                Some(ConfigScope::Role(text(s), text(r), host.as_ref().map(text)))
+            }
+            _ => None,
+        }
+    }
+
+    fn entries(&self) -> &[(crate::model::Key, Node)] {
+        self.values.as_map().map_or(&[], |map| &map.0)
+    }
+}
+
+impl Kind for CmConfig {
+    type Args = Args;
+    const INFO: KindInfo = KindInfo { name: "cm.config", home: Home::Manager, takes_files: false };
+    const SOURCE: &'static str = include_str!("cm_config.rs");
+
+    fn key(args: &Args) -> String {
+        args.config_scope().map_or_else(String::new, |scope| scope.to_string())
+    }
+
+    fn check(args: &Args) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if args.config_scope().is_none() {
+            let hint = "name one: `scope: manager`, `scope: all_hosts`, `host`, `service`, \
+                        `service` + `role_group`, or `service` + `role` (+ `host`)";
+            problems.push(problem(&[], "these keys name no scope of Cloudera Manager", Some(hint)));
+        }
+        match args.values.as_map() {
+            Some(map) => problems.extend(map.iter().filter_map(|(key, node)| unfit(&key.name, node))),
+            None => {
+                let said = format!("`values` must be a mapping, found {}", args.values.sort());
+                problems.push(problem(&["values"], said, None));
+            }
+        }
+        problems
+    }
+
+    fn ask(args: &Args) -> Vec<Question> {
+        args.config_scope().into_iter().map(Question::Config).collect()
+    }
+
+    fn diff(args: &Args, replies: &[Reply]) -> Delta {
+        let config = match replies.first() {
+            Some(Reply::Config(config)) => config,
+            Some(Reply::Unknown(reason)) => return Delta::unknown(reason.to_string()),
+            _ => return Delta::unknown("the manager was not asked"),
+        };
+        let mut delta = Delta::default();
+        let mut declared: Vec<&str> = Vec::new();
+        for (key, node) in args.entries() {
+            let Some((name, setting)) = find(config, &key.name) else {
+                delta.problems.push(unknown_setting(config, &key.name));
+                continue;
+            };
+            if declared.contains(&&**name) {
+                let said = format!("`{}` and another key name one setting, `{name}`", key.name);
+                delta.problems.push(problem(&["values", &key.name], said, None));
+                continue;
+            }
+            declared.push(name);
+            match attribute(name, setting, node, config) {
+                Ok(attribute) => delta.attributes.push(attribute),
+                Err(wrong) => delta.problems.push(Problem {
+                    path: vec!["values".into(), key.name.to_string()],
+                    ..wrong
+                }),
+            }
+        }
+        unmanaged(args, config, &declared, &mut delta);
+        delta
+    }
+
+    fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
+        let (Some(scope), Some(Reply::Config(config))) = (args.config_scope(), replies.first()) else {
+            return Vec::new();
+        };
+        let wish = |name: &str| {
+            let declared = args.entries().iter().find(|(key, _)| {
+                find(config, &key.name).is_some_and(|(found, _)| &**found == name)
+            });
+            declared.and_then(|(_, node)| {
+                let setting = config.settings.get(name)?;
+                text(name, setting, node).ok().flatten()
+            })
+        };
+        let entries = delta.differing().map(|a| (Arc::from(&*a.name), wish(&a.name))).collect();
+        vec![Action::Config(scope, entries)]
+    }
+}
+
+/// Finds a setting by API name, else by native property.
+fn find<'a>(config: &'a ScopeConfig, name: &str) -> Option<(&'a Arc<str>, &'a Setting)> {
+    config.settings.get_key_value(name).or_else(|| {
+        let mut related = config.settings.iter().filter(|(_, setting)| &*setting.related == name);
+        match (related.next(), related.next()) {
+            (Some(found), None) => Some(found),
+            _ => None,
+        }
+    })
+}
+
+fn unknown_setting(config: &ScopeConfig, name: &str) -> Problem {
+    let shared: Vec<&str> = config
+        .settings
+        .iter()
+        .filter(|(_, setting)| &*setting.related == name)
+        .map(|(api, _)| &**api)
+        .collect();
+    if !shared.is_empty() {
+        let said = format!("`{name}` names several settings of {}", config.title);
+        let hint = format!("use one of their API names: {}", shared.join(", "));
+        return problem(&["values", name], said, Some(&hint));
+    }
+    let names = config.settings.keys().map(|name| &**name);
+    let related = config.settings.values().map(|s| &*s.related).filter(|r| !r.is_empty());
+    let near = nearest(name, names.chain(related)).map(|near| format!("did you mean `{near}`?"));
+    let said = format!("{} has no setting `{name}`", config.title);
+    problem(&["values", name], said, near.as_deref())
+}
+
+/// What can be said of a value without the catalogue.
+fn unfit(name: &str, node: &Node) -> Option<Problem> {
+    let said = match &node.data {
+        Data::Text(text) if &**text == REDACTED => {
+            "`REDACTED` is what Cloudera Manager answers instead of a secret; writing it would destroy the secret"
+        }
+        Data::List(items) if items.iter().any(|item| argument(item).is_none()) => {
+            "a list of a setting holds plain values only"
+        }
+        _ => return None,
+    };
+    Some(problem(&["values", name], said, None))
+}
+
+fn sort_of(name: &str, node: Option<&Node>) -> Sort {
+    let is_list = matches!(node.map(|n| &n.data), Some(Data::List(_)));
+    match is_list || name.ends_with("_list") || name.ends_with("_dirs") {
+        true => Sort::List,
+        false => Sort::Plain,
+    }
+}
+
+/// Compares one setting with its declared value.
+fn attribute(
+    name: &Arc<str>,
+    setting: &Setting,
+    node: &Node,
+    config: &ScopeConfig,
+) -> Result<Attribute, Problem> {
+    let wish = text(name, setting, node)?;
+    let default = setting.default.as_deref();
+    let sort = sort_of(name, Some(node));
+    let value = |text: &str| normalise(text, default, sort);
+    let Some(wish) = wish else { return Ok(reset(name, setting, sort)) };
+    if setting.sensitive || matches!(wish, Argument::Secret(_)) {
+        return Ok(sensitive(name, setting, &wish, config, sort));
+    }
+    let effective = setting.value.as_deref().or(default);
+    let live = effective.map_or(Live::Absent, |text| Live::Known(value(text)));
+    let note = match (&setting.value, default) {
+        (None, Some(_)) => Some("now the default".to_string()),
+        _ => None,
+    };
+    let compared = Attribute::new(name.to_string(), live, value(wish.reveal()));
+    let note = note.filter(|_| compared.differs);
+    Ok(compared.noted(note))
+}
+
+/// Compares with a wish to have the default.
+fn reset(name: &str, setting: &Setting, sort: Sort) -> Attribute {
+    let default = setting.default.as_deref();
+    let value = |text: &str| match setting.sensitive {
+        true => Value::Sensitive,
+        false => normalise(text, default, sort),
+    };
+    let differs = match (&setting.value, default) {
+        (None, _) => false,
+        (Some(live), Some(default)) => value(live) != value(default),
+        (Some(_), None) => true,
+    };
+    let before = setting.value.as_deref().or(default).map_or(Live::Absent, |t| Live::Known(value(t)));
+    let after = Want::Absent(default.map(value));
+    Attribute { name: name.to_string().into(), before, after, differs, note: None }
+}
+
+/// Compares a sensitive value: by what was applied last where the manager hides it.
+fn sensitive(
+    name: &str,
+    setting: &Setting,
+    wish: &Argument,
+    config: &ScopeConfig,
+    sort: Sort,
+) -> Attribute {
+    let value = |text: &str| normalise(text, setting.default.as_deref(), sort);
+    let (before, differs, note) = match setting.value.as_deref() {
+        None => (Live::Absent, true, None),
+        Some(REDACTED) => {
+            let agrees = config.agrees(name, wish.reveal());
+            let note = (!agrees).then(|| "not known to be what was applied last".to_string());
+            (Live::Known(Value::Sensitive), !agrees, note)
+        }
+        Some(clear) => (Live::Known(Value::Sensitive), value(clear) != value(wish.reveal()), None),
+    };
+    let after = Want::Value(Value::Sensitive);
+    Attribute { name: name.to_string().into(), before, after, differs, note }
+}
+
+/// Returns the text Cloudera Manager would be sent for `node`; `None` to reset.
+fn text(name: &str, setting: &Setting, node: &Node) -> Result<Option<Argument>, Problem> {
+    let text = plain_text(name, setting, node)?;
+    Ok(match text {
+        Some(Argument::Plain(text)) if holds_secret(node) => {
+            Some(Argument::Secret(Secret::new(text.to_string())))
+        }
+        text => text,
+    })
+}
+
+fn holds_secret(node: &Node) -> bool {
+    match &node.data {
+        Data::Secret(_) => true,
+        Data::List(items) => items.iter().any(holds_secret),
+        Data::Map(map) => map.iter().any(|(_, node)| holds_secret(node)),
+        _ => false,
+    }
+}
+
+fn plain_text(name: &str, setting: &Setting, node: &Node) -> Result<Option<Argument>, Problem> {
+    let default = setting.default.as_deref();
+    match &node.data {
+        Data::Null => Ok(None),
+        Data::Bool(value, _) => Ok(Some(Argument::plain(value.to_string()))),
+        Data::List(items) => {
+            let items: Vec<Argument> = items.iter().filter_map(argument).collect();
+            let joined = items.iter().map(Argument::reveal).collect::<Vec<_>>().join(",");
+            Ok(Some(Argument::plain(joined)))
+        }
+        Data::Map(map) => mapping(name, setting, map).map(|text| Some(Argument::plain(text))),
+        Data::Text(text) | Data::Literal(text) => match units::bytes(text) {
+            Some(bytes) => in_unit(name, default, text, bytes).map(|n| Some(Argument::plain(n))),
+            None => Ok(Some(Argument::plain(text))),
+        },
+        _ => Ok(argument(node)),
+    }
+}
+
+/// Turns a size into the setting's own unit.
+fn in_unit(name: &str, default: Option<&str>, written: &str, bytes: u64) -> Result<String, Problem> {
+    let Some(unit) = unit(name, default) else {
+        let said = format!("the unit in which `{name}` counts is not known");
+        let hint = format!("write the plain number Cloudera Manager shows instead of `{written}`");
+        return Err(problem(&[], said, Some(&hint)));
+    };
+    match bytes % unit {
+        0 => Ok((bytes / unit).to_string()),
+        _ => {
+            let said = format!("`{name}` counts in MiB, and `{written}` is no whole number of them");
+            Err(problem(&[], said, None))
+        }
+    }
+}
+
+/// Writes a mapping in the form the setting holds: XML properties, `key=value` lines or JSON.
+fn mapping(name: &str, setting: &Setting, map: &Map) -> Result<String, Problem> {
+    let live = setting.value.as_deref().or(setting.default.as_deref()).unwrap_or_default().trim();
+    let lower = name.to_lowercase();
+    let is_valve = lower.contains("safety_valve");
+    if is_valve && (live.starts_with('<') || !holds_lines(&lower)) {
+        let read = map.iter().map(|(key, node)| xml_property(&key.name, node));
+        return Ok(hadoop_xml::render(&read.collect::<Result<Vec<_>, _>>()?));
+    }
+    if is_valve {
+        let pairs = map.iter().map(|(key, node)| match argument(node) {
+            Some(value) => Ok((key.name.to_string(), value.reveal().to_string())),
+            None => Err(problem(&[], format!("`{}` must be text", key.name), None)),
+        });
+        return Ok(properties::render(&pairs.collect::<Result<Vec<_>, _>>()?));
+    }
+    Ok(json(&Node::new(crate::model::Place::nowhere(), Data::Map(map.clone()))).to_string())
+}
+
+/// True for safety valves that hold `key=value` lines rather than XML, as their names tell.
+fn holds_lines(name: &str) -> bool {
+    ["env_safety_valve", "environment", ".properties", "_properties_", "log4j", "extra_env"]
+        .iter()
+        .any(|part| name.contains(part))
+}
+
+fn xml_property(name: &str, node: &Node) -> Result<hadoop_xml::Property, Problem> {
+    let wrong = || problem(&[], format!("the value of `{name}` must be text, or `value` and `final`"), None);
+    let (value, is_final) = match &node.data {
+        Data::Map(map) => {
+            let is_final = map.get("final").is_some_and(|n| matches!(n.data, Data::Bool(true, _)));
+            let known = map.iter().all(|(key, _)| matches!(&*key.name, "value" | "final"));
+            (map.get("value").filter(|_| known).ok_or_else(wrong)?, is_final)
+        }
+        _ => (node, false),
+    };
+    let value = argument(value).ok_or_else(wrong)?.reveal().trim().to_string();
+    Ok(hadoop_xml::Property { name: name.to_string(), value, is_final })
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    match &node.data {
+        Data::Null => serde_json::Value::Null,
+        Data::Bool(value, _) => (*value).into(),
+        Data::Int(value, _) => (*value).into(),
+        Data::Float(value, _) => (*value).into(),
+        Data::List(items) => items.iter().map(json).collect(),
+        Data::Map(map) => map
+            .iter()
+            .map(|(k, v)| (k.name.to_string(), json(v)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        _ => argument(node).map_or(serde_json::Value::Null, |text| text.reveal().into()),
+    }
+}
+
+/// Lists, or resets, non-default settings that the declaration does not name.
+fn unmanaged(args: &Args, config: &ScopeConfig, declared: &[&str], delta: &mut Delta) {
+    let policy = args.unmanaged.unwrap_or(Unmanaged::Ignore);
+    if policy == Unmanaged::Ignore {
+        return;
+    }
+    for (name, setting) in &config.settings {
+        if declared.contains(&&**name) || setting.value.is_none() || GENERATED.contains(&&**name) {
+            continue;
+        }
+        let compared = reset(name, setting, sort_of(name, None));
+        if !compared.differs {
+            continue;
+        }
+        match (policy, &compared.before) {
+            (Unmanaged::Reset, _) if !setting.sensitive => {
+                delta.attributes.push(compared.noted("nobody declared it".to_string()));
+            }
+            (_, Live::Known(value)) => delta.unmanaged.push((name.to_string(), value.clone())),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Types of resources: one file per kind, all of them pure.
+//!
+//! A kind answers with data: what makes two declarations the same thing (`key`), what must be read
+//! (`ask`), what differs (`diff`), what to do about it (`steps`) and what comes before it
+//! (`needs`). It never does I/O, so every kind is tested by data alone.
+
+mod cm_config;
+mod os_file;
+mod os_service;
+mod os_sysctl;
+mod os_transparent_hugepage;
+mod registry;
+pub mod shell;
+
+use serde::de::DeserializeOwned;
+
+use crate::model::change::Problem;
+use crate::model::kind_info::KindInfo;
+use crate::model::question::{Action, Question, Reply};
+use crate::model::{Delta, Node};
+
+pub use registry::{AnyKind, Decoded, all, find, infos};
+
+/// A type of resource.
+pub trait Kind: Send + Sync + 'static {
+    /// Its arguments; the doc comments of the fields are their manual.
+    type Args: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
+
+    /// Its name, where it lives, whether it takes files.
+    const INFO: KindInfo;
+
+    /// The source file: its `//!` lines are the manual page, with an example.
+    const SOURCE: &'static str;
+
+    /// Returns what tells an instance from others of its kind on one target.
+    fn key(args: &Self::Args) -> String;
+
+    /// Returns mistakes that show without looking at anything live.
+    fn check(args: &Self::Args) -> Vec<Problem> {
+        let _ = args;
+        Vec::new()
+    }
+
+    /// Returns what must be read. The replies come back in the same order.
+    fn ask(args: &Self::Args) -> Vec<Question>;
+
+    /// Compares the declaration with the replies. Pure: equal inputs give an equal result.
+    fn diff(args: &Self::Args, replies: &[Reply]) -> Delta;
+
+    /// Returns the writes that bring about `delta`, in order.
+    fn steps(args: &Self::Args, delta: &Delta, replies: &[Reply]) -> Vec<Action>;
+
+    /// Returns what must come first, if it is declared for the same target.
+    fn needs(args: &Self::Args) -> Vec<Link> {
+        let _ = args;
+        Vec::new()
+    }
+}
+
+/// Names an instance on the same target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its key.
+    pub key: String,
+}
+
+impl Link {
+    /// Returns a link to `kind[key]`.
+    pub fn new(kind: &'static str, key: impl Into<String>) -> Link {
+        Link { kind, key: key.into() }
+    }
+}
+
+/// Returns a problem with one argument.
+fn problem(path: &[&str], summary: impl Into<String>, hint: Option<&str>) -> Problem {
+    Problem {
+        path: path.iter().map(|part| part.to_string()).collect(),
+        summary: summary.into(),
+        detail: None,
+        hint: hint.map(String::from),
+    }
+}
+
+/// Returns the links to the folders above `path`.
+fn folders_above(path: &str) -> Vec<Link> {
+    std::path::Path::new(path)
+        .ancestors()
+        .skip(1)
+        .filter(|folder| folder.as_os_str().len() > 1)
+        .map(|folder| Link::new("os.directory", folder.display().to_string()))
+        .collect()
+}
+
+/// Text a user wrote that may be secret, as an argument.
+fn argument(node: &Node) -> Option<crate::model::question::Argument> {
+    use crate::model::Data;
+    use crate::model::question::Argument;
+    match &node.data {
+        Data::Secret(secret) => Some(Argument::Secret(secret.clone())),
+        _ => node.as_text().map(Argument::plain),
+    }
+}

@@ -1,0 +1,116 @@
+//! The list of kinds, and a face common to all of them.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::{Kind, Link};
+use crate::model::change::Problem;
+use crate::model::decode::decode;
+use crate::model::kind_info::KindInfo;
+use crate::model::question::{Action, Question, Reply};
+use crate::model::{Delta, Diagnostic, Node};
+
+/// The arguments of some kind, decoded.
+pub type Decoded = Arc<dyn Any + Send + Sync>;
+
+/// Every kind. A new kind is its file and one line here.
+static ALL: &[&dyn AnyKind] = &[
+    &Entry::<super::cm_config::CmConfig>(PhantomData),
+    &Entry::<super::os_file::OsFile>(PhantomData),
+    &Entry::<super::os_service::OsService>(PhantomData),
+    &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
+    &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
+];
+
+/// Returns all kinds, sorted by name.
+pub fn all() -> &'static [&'static dyn AnyKind] {
+    ALL
+}
+
+/// Returns the kind called `name`.
+pub fn find(name: &str) -> Option<&'static dyn AnyKind> {
+    ALL.iter().copied().find(|kind| kind.info().name == name)
+}
+
+/// Returns what the language needs to know of all kinds.
+pub fn infos() -> Vec<KindInfo> {
+    ALL.iter().map(|kind| kind.info()).collect()
+}
+
+/// A kind whose arguments' type is not named. Every `args` must come from the same kind's
+/// [`AnyKind::decode`].
+pub trait AnyKind: Send + Sync {
+    /// Returns its name and home.
+    fn info(&self) -> KindInfo;
+    /// Returns its manual page: the `//!` lines of its file.
+    fn manual(&self) -> String;
+    /// Returns the JSON Schema of its arguments.
+    fn schema(&self) -> serde_json::Value;
+    /// Decodes arguments; the error names the place.
+    fn decode(&self, node: &Node) -> Result<Decoded, Diagnostic>;
+    /// See [`Kind::key`].
+    fn key(&self, args: &Decoded) -> String;
+    /// See [`Kind::check`].
+    fn check(&self, args: &Decoded) -> Vec<Problem>;
+    /// See [`Kind::ask`].
+    fn ask(&self, args: &Decoded) -> Vec<Question>;
+    /// See [`Kind::diff`].
+    fn diff(&self, args: &Decoded, replies: &[Reply]) -> Delta;
+    /// See [`Kind::steps`].
+    fn steps(&self, args: &Decoded, delta: &Delta, replies: &[Reply]) -> Vec<Action>;
+    /// See [`Kind::needs`].
+    fn needs(&self, args: &Decoded) -> Vec<Link>;
+}
+
+struct Entry<K>(PhantomData<fn() -> K>);
+
+fn args<K: Kind>(decoded: &Decoded) -> &K::Args {
+    decoded.downcast_ref().expect("arguments are only handed to the kind that decoded them")
+}
+
+impl<K: Kind> AnyKind for Entry<K> {
+    fn info(&self) -> KindInfo {
+        K::INFO
+    }
+
+    fn manual(&self) -> String {
+        let lines = K::SOURCE.lines().take_while(|line| line.starts_with("//!"));
+        let page: Vec<&str> = lines.map(|line| line[3..].strip_prefix(' ').unwrap_or("")).collect();
+        page.join("\n") + "\n"
+    }
+
+    fn schema(&self) -> serde_json::Value {
+        let mut schema = schemars::SchemaGenerator::default().into_root_schema_for::<K::Args>();
+        schema.remove("$schema");
+        schema.to_value()
+    }
+
+    fn decode(&self, node: &Node) -> Result<Decoded, Diagnostic> {
+        decode::<K::Args>(node).map(|args| Arc::new(args) as Decoded)
+    }
+
+    fn key(&self, decoded: &Decoded) -> String {
+        K::key(args::<K>(decoded))
+    }
+
+    fn check(&self, decoded: &Decoded) -> Vec<Problem> {
+        K::check(args::<K>(decoded))
+    }
+
+    fn ask(&self, decoded: &Decoded) -> Vec<Question> {
+        K::ask(args::<K>(decoded))
+    }
+
+    fn diff(&self, decoded: &Decoded, replies: &[Reply]) -> Delta {
+        K::diff(args::<K>(decoded), replies)
+    }
+
+    fn steps(&self, decoded: &Decoded, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
+        K::steps(args::<K>(decoded), delta, replies)
+    }
+
+    fn needs(&self, decoded: &Decoded) -> Vec<Link> {
+        K::needs(args::<K>(decoded))
+    }
+}
