@@ -4,3 +4,4 @@ pub mod format;
 pub mod kinds;
 pub mod lang;
 pub mod model;
+pub mod reach;

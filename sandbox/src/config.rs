@@ -48,9 +48,8 @@ pub(crate) fn shown(world: &World, place: Place, full: bool) -> Value {
     let known = world.catalogue.settings(&scope).iter();
     let mut items: Vec<Value> =
         known.map(|setting| setting.full(value_of(&setting.name))).collect();
-    let listed = |name: &str| {
-        world.catalogue.settings(&scope).iter().any(|setting| setting.name == name)
-    };
+    let listed =
+        |name: &str| world.catalogue.settings(&scope).iter().any(|setting| setting.name == name);
     for (name, value) in values.iter().filter(|(name, _)| !listed(name)) {
         items.push(setting(world, &scope, name).full(value.as_str()));
     }

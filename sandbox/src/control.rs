@@ -23,7 +23,7 @@ const FAULTS: [&str; 14] = [
     "child_fails",
     "event_server_down",
     "read_only_user",
-    "put_created",
+    "documented_status",
 ];
 
 /// Answers a control request; the flag says whether the state changed.

@@ -2,6 +2,22 @@
 //!
 //! The managers serve JSON documents shaped by the published API, from a state kept in one file
 //! per manager, so that several processes can serve and use the same manager at once.
+//!
+//! Beside the API, an authenticated client can `GET` and `PUT` the list of faults at
+//! `/sandbox/faults` and `GET` the counters at `/sandbox/counters`. A fault is an object
+//! `{"fault": NAME}` with, optionally, `method`, `path` (a part of the path), `after` (so many
+//! matching requests are let through first) and `times` (so many are hit). The names:
+//!
+//! * `latency` (`ms`): the answer is held back, after the request took effect;
+//! * `status` (`code`), `html`, `drop`: another answer, or none; the request takes no effect
+//!   unless `applied` is true;
+//! * `cut` (`bytes`): the connection closes in the middle of the body;
+//! * `put_loses` (`name`): that setting is silently not stored;
+//! * `stale_reads` (`ms`): settings read as before the last write for so long;
+//! * `staleness_delay` (`ms`), `command_ms` (`ms`): other delays than 200 and 300;
+//! * `command_fails`, `child_fails` (both `name`, optional): commands end badly;
+//! * `event_server_down`, `read_only_user`: events or writes are refused;
+//! * `documented_status`: writes answer 201 and 204 as the published description says.
 #![forbid(unsafe_code)]
 
 mod answer;

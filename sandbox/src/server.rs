@@ -199,7 +199,7 @@ fn api(world: &mut World, path: &[&str], request: &Request) -> Answer {
         let message = format!("User {} is not allowed to do this.", world.user);
         return Answer::from(Reply::Err(Refusal { status: 403, message }));
     }
-    let created = world.faults.get("put_created").is_some() && !request.is_read();
+    let created = world.faults.get("documented_status").is_some() && !request.is_read();
     match routes::route(world, path, request) {
         // The published description promises these, though servers in use answer 200.
         Ok(_) if created && request.method != "POST" => {

@@ -70,12 +70,7 @@ fn dependents(world: &World, index: usize) -> Vec<usize> {
     others.filter(depends).collect()
 }
 
-fn mark_roles(
-    world: &mut World,
-    service: usize,
-    change: &Value,
-    chosen: impl Fn(&Value) -> bool,
-) {
+fn mark_roles(world: &mut World, service: usize, change: &Value, chosen: impl Fn(&Value) -> bool) {
     for role in list_mut(&mut world.state["services"][service], "roles") {
         // A stopped role reads the new configuration when it starts.
         if text(role, "state") == "STARTED" && chosen(role) {

@@ -88,8 +88,7 @@ impl World<'_> {
     /// The position of a host by id or name.
     pub(crate) fn host(&self, name: &str) -> Result<usize, Refusal> {
         let hosts = list(self.state, "hosts");
-        let matches =
-            |host: &Value| text(host, "hostId") == name || text(host, "hostname") == name;
+        let matches = |host: &Value| text(host, "hostId") == name || text(host, "hostname") == name;
         hosts.iter().position(matches).ok_or_else(|| Refusal::missing("Host", name))
     }
 

@@ -70,8 +70,12 @@ async fn stopping_and_starting_changes_states() {
     world.finish(&command).await;
     let shown = world.get(service).await;
     assert_eq!(shown["serviceState"], "STOPPED");
-    assert_eq!((&shown["healthSummary"], &shown["entityStatus"]), (&json!("DISABLED"), &json!("STOPPED")));
-    let command = world.call("POST", &format!("{service}/commands/start"), Value::Null).await.json();
+    assert_eq!(
+        (&shown["healthSummary"], &shown["entityStatus"]),
+        (&json!("DISABLED"), &json!("STOPPED"))
+    );
+    let command =
+        world.call("POST", &format!("{service}/commands/start"), Value::Null).await.json();
     world.finish(&command).await;
     assert_eq!(world.get(service).await["serviceState"], "STARTED");
 }

@@ -67,13 +67,15 @@ async fn configuration_faults() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn access_faults() {
-    let faults = vec![json!({ "fault": "read_only_user" }), json!({ "fault": "event_server_down" })];
+    let faults =
+        vec![json!({ "fault": "read_only_user" }), json!({ "fault": "event_server_down" })];
     let world = start(&demo_seed(), faults).await;
     assert_eq!(world.set(HDFS, "dfs_replication", json!("2")).await.status, 403);
     assert_eq!(world.call("GET", "/events", Value::Null).await.status, 503);
     assert_eq!(echo(&world).await.status, 200);
     let url = world.manager.url();
-    let odd = common::send(url, "PUT", "/sandbox/faults", common::LOGIN, "[{\"fault\":\"x\"}]").await;
+    let odd =
+        common::send(url, "PUT", "/sandbox/faults", common::LOGIN, "[{\"fault\":\"x\"}]").await;
     assert_eq!(odd.status, 400);
     world.faults(json!([])).await;
     assert_eq!(world.call("GET", "/events", Value::Null).await.status, 200);

@@ -131,7 +131,10 @@ async fn a_deployment_export_is_a_seed_too() {
     let copy = start(&seed, Vec::new()).await;
     assert_eq!(copy.value("/cm/config", "SESSION_TIMEOUT").await.as_deref(), Some("77"));
     let path = "/clusters/lake/services/hdfs";
-    assert_eq!(world.get(&format!("{path}/config")).await, copy.get(&format!("{path}/config")).await);
+    assert_eq!(
+        world.get(&format!("{path}/config")).await,
+        copy.get(&format!("{path}/config")).await
+    );
     let groups = "/clusters/lake/services/yarn/roleConfigGroups";
     assert_eq!(world.get(groups).await, copy.get(groups).await);
     assert_eq!(copy.get("/cm/service/roles").await["items"].as_array().unwrap().len(), 5);
@@ -141,7 +144,11 @@ async fn a_deployment_export_is_a_seed_too() {
 async fn state_survives_and_is_shared() {
     let world = demo().await;
     let second = Manager::start(world.spec.clone()).await.unwrap();
-    let other = World { manager: second, directory: tempfile::tempdir().unwrap(), spec: world.spec.clone() };
+    let other = World {
+        manager: second,
+        directory: tempfile::tempdir().unwrap(),
+        spec: world.spec.clone(),
+    };
     let path = "/clusters/lake/services/hdfs/config";
     for value in ["1", "2", "4", "5"] {
         let (writer, reader) = if value > "2" { (&world, &other) } else { (&other, &world) };
@@ -183,7 +190,8 @@ async fn extra_catalogues_add_settings() {
     let directory = tempfile::tempdir().unwrap();
     let wrapped = directory.path().join("hdfs.json");
     let items = json!([{ "name": "new_one", "default": "7", "relatedName": "new.one" }]);
-    std::fs::write(&wrapped, json!({ "scope": "service:HDFS", "items": items }).to_string()).unwrap();
+    std::fs::write(&wrapped, json!({ "scope": "service:HDFS", "items": items }).to_string())
+        .unwrap();
     let bare = directory.path().join("cm.json");
     std::fs::write(&bare, json!({ "items": [{ "name": "NEW_ONE" }] }).to_string()).unwrap();
     let mut world = demo().await;
@@ -193,4 +201,26 @@ async fn extra_catalogues_add_settings() {
     assert_eq!(world.set(path, "new_one", json!("8")).await.status, 200);
     assert_eq!(world.set(path, "new_one", json!("x")).await.status, 400);
     assert_eq!(world.set("/cm/config", "NEW_ONE", json!("x")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_through_two_managers_at_once_are_all_kept() {
+    let world = demo().await;
+    let second = Manager::start(world.spec.clone()).await.unwrap();
+    let urls = [world.manager.url().to_owned(), second.url().to_owned()];
+    let path = "/clusters/lake/services/yarn/config";
+    let tasks: Vec<_> = (0..40)
+        .map(|number| {
+            let url = urls[number % 2].clone();
+            let name = format!("service_config_suppression_n{number}");
+            let body = json!({ "items": [{ "name": name, "value": "true" }] }).to_string();
+            let target = format!("/api/v54{path}");
+            tokio::spawn(async move { send(&url, "PUT", &target, LOGIN, &body).await.status })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), 200);
+    }
+    let config = world.get(path).await.to_string();
+    assert_eq!(config.matches("service_config_suppression_n").count(), 40);
 }

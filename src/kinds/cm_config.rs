@@ -143,6 +143,12 @@ impl Kind for CmConfig {
         let config = match replies.first() {
             Some(Reply::Config(config)) => config,
             Some(Reply::Unknown(reason)) => return Delta::unknown(reason.to_string()),
+            Some(Reply::Missing(what, hint)) => {
+                return Delta {
+                    problems: vec![problem(&[], what.to_string(), hint.as_deref())],
+                    ..Delta::default()
+                };
+            }
             _ => return Delta::unknown("the manager was not asked"),
         };
         let mut delta = Delta::default();

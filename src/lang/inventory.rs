@@ -159,12 +159,13 @@ impl Inventory {
                 Way::Local
             }
         };
+        let root = vars.text("drsync_root").filter(|root| root != "/");
         let becomes = vars.truth("ansible_become");
         let become_user = becomes.then(|| {
             vars.text("ansible_become_user").unwrap_or_else(|| "root".to_string())
         });
         match vars.mistakes.is_empty() {
-            true => Ok(HostConnection { name, way, become_user }),
+            true => Ok(HostConnection { name, way, root, become_user }),
             false => Err(vars.mistakes),
         }
     }

@@ -12,6 +12,8 @@ pub struct HostConnection {
     pub name: Arc<str>,
     /// The way there.
     pub way: Way,
+    /// Folder on the host that stands for `/` (`drsync_root`): an image or a chroot.
+    pub root: Option<String>,
     /// Run everything through `sudo -n`, as this user (`ansible_become`, `ansible_become_user`).
     pub become_user: Option<String>,
 }

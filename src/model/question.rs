@@ -55,6 +55,8 @@ pub enum Reply {
     Fields(Arc<Vec<Field>>),
     /// A configuration scope.
     Config(Arc<ScopeConfig>),
+    /// What the question is about is not there (a service, a role): where, and a hint.
+    Missing(Arc<str>, Option<Arc<str>>),
     /// Nothing usable; the reason.
     Unknown(Arc<str>),
 }
@@ -76,7 +78,7 @@ impl Reply {
                 .iter()
                 .find(|field| field.name == name)
                 .map_or_else(|| Live::Unknown(format!("no `{name}` in the reply")), |f| f.live.clone()),
-            Reply::Config(_) => Live::Unknown("not a host's reply".into()),
+            Reply::Config(_) | Reply::Missing(..) => Live::Unknown("not a host's reply".into()),
             Reply::Unknown(reason) => Live::Unknown(reason.to_string()),
         }
     }

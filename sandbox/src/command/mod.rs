@@ -6,7 +6,7 @@ mod show;
 
 pub(crate) use order::{Order, Target, submit};
 pub(crate) use settle::{abort, settle};
-pub(crate) use show::{activity, active, show};
+pub(crate) use show::{active, activity, show};
 
 use serde_json::Value;
 

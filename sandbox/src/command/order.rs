@@ -140,10 +140,7 @@ fn add(
     let (length, effect, success) = match share {
         Share::Top(effect) => (outcome.duration, effect, !outcome.fails),
         Share::Service(position, effect) => (part(position), effect, !outcome.fails),
-        Share::Role(position, effect) if parent.is_null() => {
-            let _ = position;
-            (outcome.duration, effect, !outcome.fails)
-        }
+        Share::Role(_, effect) if parent.is_null() => (outcome.duration, effect, !outcome.fails),
         Share::Role(position, effect) => {
             let fails = position == 1 && (outcome.fails || outcome.child_fails);
             (part(position), effect, !fails)

@@ -11,11 +11,8 @@ use crate::world::World;
 
 /// Applies the effects of all commands whose time is over.
 pub(crate) fn settle(world: &mut World) {
-    let over = |command: &&Value| {
-        !flag(command, "settled") && number(command, "end") <= world.now
-    };
-    let mut due: Vec<Value> =
-        list(world.state, "commands").iter().filter(over).cloned().collect();
+    let over = |command: &&Value| !flag(command, "settled") && number(command, "end") <= world.now;
+    let mut due: Vec<Value> = list(world.state, "commands").iter().filter(over).cloned().collect();
     due.sort_by_key(|command| number(command, "end"));
     for command in due {
         apply(world, &command);

@@ -107,7 +107,8 @@ impl Host {
             .map_err(|source| SandboxError::file(&self.root, "create", source))?;
         for (name, facts) in members(seed, "units") {
             let short = name.strip_suffix(".service").unwrap_or(name);
-            let full = if short.contains('.') { short.to_owned() } else { format!("{short}.service") };
+            let full =
+                if short.contains('.') { short.to_owned() } else { format!("{short}.service") };
             let state = format!(
                 "known=1\nenabled={}\nactive={}\nmasked={}\n",
                 flag(facts, "enabled"),
@@ -168,7 +169,10 @@ impl Host {
         let inner = Path::new(path.trim_start_matches('/'));
         let sound = inner.components().all(|part| matches!(part, Component::Normal(_)));
         if !sound || path.contains('|') || inner.starts_with(NOTES) {
-            return Err(SandboxError::content(&self.root, format!("`{path}` is not a usable path")));
+            return Err(SandboxError::content(
+                &self.root,
+                format!("`{path}` is not a usable path"),
+            ));
         }
         Ok(self.root.join(inner))
     }

@@ -27,7 +27,8 @@ pub(super) fn route(world: &World, request: &Request) -> Reply {
     let events = list(world.state, "events").iter().rev();
     let found: Vec<&Value> =
         events.filter(|event| conditions.iter().all(|one| one.holds(event))).collect();
-    let page: Vec<Value> = found.iter().skip(offset).take(most).map(|event| shown(world, event)).collect();
+    let page: Vec<Value> =
+        found.iter().skip(offset).take(most).map(|event| shown(world, event)).collect();
     Ok(json!({ "totalResults": found.len(), "items": page }))
 }
 
@@ -69,12 +70,14 @@ impl Condition {
     fn holds(&self, event: &Value) -> bool {
         let matched = match self.field.strip_prefix("attributes.") {
             Some(name) => {
-                let named = list(event, "attributes").iter().filter(|one| text(one, "name") == name);
+                let named =
+                    list(event, "attributes").iter().filter(|one| text(one, "name") == name);
                 named.flat_map(|one| list(one, "values")).any(|value| value == &self.value)
             }
             None => match &event[&self.field] {
                 Value::String(value) => *value == self.value,
-                other => other.to_string() == self.value,
+                Value::Bool(value) => self.value == if *value { "true" } else { "false" },
+                _ => false,
             },
         };
         matched == self.equal

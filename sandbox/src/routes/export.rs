@@ -76,8 +76,7 @@ fn configs(world: &World, place: Place, owner: &str, variables: &mut Vec<Value>)
     let mut configs = Vec::new();
     for (name, value) in world.values(place) {
         let value = value.as_str().unwrap_or("");
-        let sensitive =
-            world.catalogue.find(&scope, name).is_some_and(|setting| setting.sensitive);
+        let sensitive = world.catalogue.find(&scope, name).is_some_and(|setting| setting.sensitive);
         if sensitive {
             let variable = format!("{owner}-{name}");
             configs.push(json!({ "name": name, "variable": variable }));

@@ -12,12 +12,7 @@ use crate::world::{Place, World};
 const MEMBERS: [&str; 6] = ["name", "roleType", "base", "config", "displayName", "serviceRef"];
 
 /// Answers what is below `…/roleConfigGroups`.
-pub(super) fn route(
-    world: &mut World,
-    service: usize,
-    path: &[&str],
-    request: &Request,
-) -> Reply {
+pub(super) fn route(world: &mut World, service: usize, path: &[&str], request: &Request) -> Reply {
     match path {
         [] if request.method == "POST" => create(world, service, request),
         [] => {
@@ -37,13 +32,7 @@ pub(super) fn route(
     }
 }
 
-fn one(
-    world: &mut World,
-    service: usize,
-    group: usize,
-    path: &[&str],
-    request: &Request,
-) -> Reply {
+fn one(world: &mut World, service: usize, group: usize, path: &[&str], request: &Request) -> Reply {
     match (path, request.method.as_str()) {
         ([], "PUT") => change(world, service, group, request),
         ([], "DELETE") => delete(world, service, group),

@@ -118,8 +118,7 @@ fn host(world: &World, index: usize, full: bool) -> Value {
         shown["clusterRef"] = clusters::reference(world, cluster);
     }
     if full {
-        let check =
-            |name: &str| json!({ "name": name, "summary": "GOOD", "suppressed": false });
+        let check = |name: &str| json!({ "name": name, "summary": "GOOD", "suppressed": false });
         shown["lastHeartbeat"] = json!(iso(world.now - world.now % 15_000));
         shown["healthSummary"] = json!("GOOD");
         shown["healthChecks"] = CHECKS.map(check).into();

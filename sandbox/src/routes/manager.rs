@@ -21,7 +21,11 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["instances", id] => {
             read(request)?;
             let own = instance(world);
-            if text(&own, "cmServerId") == *id { Ok(own) } else { Err(Refusal::missing("Instance", id)) }
+            if text(&own, "cmServerId") == *id {
+                Ok(own)
+            } else {
+                Err(Refusal::missing("Instance", id))
+            }
         }
         ["scmDbInfo"] => {
             read(request)?;

@@ -13,12 +13,7 @@ use crate::staleness;
 use crate::world::{Place, World};
 
 /// Answers what is below `…/roles`.
-pub(super) fn route(
-    world: &mut World,
-    service: usize,
-    path: &[&str],
-    request: &Request,
-) -> Reply {
+pub(super) fn route(world: &mut World, service: usize, path: &[&str], request: &Request) -> Reply {
     match path {
         [] => {
             read(request)?;

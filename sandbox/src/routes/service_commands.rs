@@ -51,12 +51,7 @@ fn meaning(word: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// `POST /clusters/{c}/commands/{word}`.
-pub(super) fn on_cluster(
-    world: &mut World,
-    cluster: &str,
-    word: &str,
-    request: &Request,
-) -> Reply {
+pub(super) fn on_cluster(world: &mut World, cluster: &str, word: &str, request: &Request) -> Reply {
     let (name, role_effect) = match word {
         "refresh" => ("RefreshCluster", "refresh"),
         "deployClientConfigsAndRefresh" => ("DeployClientConfigsAndRefresh", "refresh"),
@@ -78,7 +73,8 @@ pub(super) fn on_cluster(
             targets.push(Target { service, roles });
         }
     }
-    let deploys = word.starts_with("deployClientConfig") || flag(&body, "redeployClientConfiguration");
+    let deploys =
+        word.starts_with("deployClientConfig") || flag(&body, "redeployClientConfiguration");
     let cluster = Some(cluster.to_owned());
     submit(world, &Order { name, role_effect, deploys, cluster, targets, single_role: false })
 }
@@ -90,7 +86,8 @@ pub(super) fn on_service(
     word: &str,
     request: &Request,
 ) -> Reply {
-    let (name, role_effect) = meaning(word).filter(|_| word != "refresh").ok_or_else(Refusal::no_path)?;
+    let (name, role_effect) =
+        meaning(word).filter(|_| word != "refresh").ok_or_else(Refusal::no_path)?;
     post(request)?;
     let body = request.optional_object(&SERVICE_MEMBERS)?;
     let named = |member: &str, name: &str| {
@@ -110,12 +107,7 @@ pub(super) fn on_service(
 }
 
 /// `POST …/services/{s}/roleCommands/{word}` with a list of role names.
-pub(super) fn on_roles(
-    world: &mut World,
-    service: usize,
-    word: &str,
-    request: &Request,
-) -> Reply {
+pub(super) fn on_roles(world: &mut World, service: usize, word: &str, request: &Request) -> Reply {
     let known = meaning(word).filter(|(_, effect)| !effect.is_empty() && word != "rollingRestart");
     let (name, role_effect) = known.ok_or_else(Refusal::no_path)?;
     post(request)?;
@@ -145,9 +137,8 @@ fn role_named(world: &World, service: usize, name: &str) -> Option<String> {
     let owner = world.service_at(service);
     let by_type = text(owner, "type") == "MGMT";
     let mut roles = list(owner, "roles").iter();
-    let found = roles.find(|role| {
-        text(role, "name") == name || (by_type && text(role, "type") == name)
-    });
+    let found =
+        roles.find(|role| text(role, "name") == name || (by_type && text(role, "type") == name));
     found.map(|role| text(role, "name").to_owned())
 }
 

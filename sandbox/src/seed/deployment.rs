@@ -30,7 +30,8 @@ pub(super) fn fill(state: &mut Value, export: &Value) {
         services.push(service_document(&export["managementService"], ""));
     }
     state["services"] = Value::Array(services);
-    state["hosts"] = list(export, "hosts").iter().map(|host| host_document(host, clusters)).collect();
+    state["hosts"] =
+        list(export, "hosts").iter().map(|host| host_document(host, clusters)).collect();
     state["settings"] = config_map(items(export, "managerSettings"));
     state["allHosts"] = config_map(items(export, "allHostsConfig"));
     state["users"] = list(export, "users").iter().map(user_document).collect();

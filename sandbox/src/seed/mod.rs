@@ -56,8 +56,9 @@ impl Seed {
     pub(crate) fn read(path: &Path) -> Result<Seed, SandboxError> {
         let bytes =
             std::fs::read(path).map_err(|source| SandboxError::file(path, "read", source))?;
-        let mut document: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| SandboxError::content(path, format!("not a JSON document: {error}")))?;
+        let mut document: Value = serde_json::from_slice(&bytes).map_err(|error| {
+            SandboxError::content(path, format!("not a JSON document: {error}"))
+        })?;
         // Templates shipped with provisioning tools are wrapped with a description.
         if document["blueprint"].is_object() {
             document = document["blueprint"].take();

@@ -1,0 +1,617 @@
+//! Cloudera Manager: many questions, few requests; writes one scope at a time.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::catalogue::{Catalogue, Catalogues, read_items};
+use super::http::{Http, Trouble, segment};
+use super::{Limits, ManagerReading, Written};
+use crate::model::connection::ManagerConnection;
+use crate::model::digest::Ledger;
+use crate::model::manager::{
+    ConfigScope, MANAGEMENT_SERVICE, ManagerIdentity, ScopeConfig, Setting,
+};
+use crate::model::nearest::did_you_mean;
+use crate::model::question::{Action, Question, Reply};
+
+/// The newest API version this client knows; an older server's own is used.
+const NEWEST_API: u32 = 58;
+
+/// The manager of one side.
+pub struct Cm {
+    http: Http,
+    cluster: Option<String>,
+    catalogues: PathBuf,
+    ledger: Arc<Ledger>,
+    session: OnceCell<Result<Session, Trouble>>,
+}
+
+/// What is read first: the API version, and what this manager and cluster are.
+struct Session {
+    api: String,
+    identity: ManagerIdentity,
+    /// Name of the cluster in paths; `None` when the manager has none.
+    cluster: Result<String, String>,
+    catalogues: Catalogues,
+}
+
+/// Members of a service: its type, groups and roles, as far as questions ask for them.
+#[derive(Default)]
+struct Service {
+    sort: String,
+    groups: Option<Result<Vec<Value>, Trouble>>,
+    roles: Option<Result<Vec<Value>, Trouble>>,
+}
+
+/// Everything read for one set of questions.
+struct Overview {
+    services: Option<Result<IndexMap<String, Service>, Trouble>>,
+    hosts: Option<Result<Vec<Value>, Trouble>>,
+}
+
+/// A scope found on this manager.
+#[derive(Clone, Debug)]
+struct Found {
+    /// Path of its `config`, below the API version.
+    path: String,
+    /// What sort of scope it is, for the catalogue: `HDFS`, `HDFS/DATANODE`, `manager`, …
+    sort: String,
+    /// The manager's own name for it.
+    title: String,
+    /// Values the listing already told.
+    told: Option<Value>,
+    /// Values that hold where this scope says nothing: a role's group, a host's `all hosts`.
+    inherits: Option<Value>,
+}
+
+impl Cm {
+    /// Returns the manager at `way`; nothing is contacted yet.
+    pub fn new(way: ManagerConnection, limits: &Limits, ledger: Arc<Ledger>) -> Cm {
+        Cm {
+            cluster: way.cluster.clone(),
+            http: Http::new(way, limits),
+            catalogues: limits.catalogues.clone(),
+            ledger,
+            session: OnceCell::new(),
+        }
+    }
+
+    /// Answers all `questions`.
+    pub async fn read(&self, questions: &[Question]) -> ManagerReading {
+        let before = Instant::now();
+        let session = self.session.get_or_init(|| self.open()).await;
+        let (replies, identity) = match session {
+            Ok(session) => {
+                (self.answer(session, questions).await, Some(session.identity.clone()))
+            }
+            Err(trouble) => (super::all_unknown(questions, &trouble.to_string()), None),
+        };
+        ManagerReading { replies, identity, time: before.elapsed(), requests: self.http.requests() }
+    }
+
+    async fn open(&self) -> Result<Session, Trouble> {
+        let version = self.http.get_text("/api/version").await?;
+        let number: u32 = version.trim().trim_start_matches('v').parse().map_err(|_| {
+            Trouble::Unknown(format!("`{}` is not an API version", version.trim()))
+        })?;
+        let api = format!("/api/v{}", number.min(NEWEST_API));
+        let (about, clusters) = tokio::join!(
+            self.http.get_json_at(&api, "/cm/version"),
+            self.http.get_json_at(&api, "/clusters")
+        );
+        let (about, clusters) = (about?, items(&clusters?)?);
+        let servers = match number {
+            // `/cm/instances` came with v41; an older manager has one server only.
+            ..41 => Vec::new(),
+            _ => match self.http.get_json_at(&api, "/cm/instances").await {
+                Ok(answer) => server_ids(&answer),
+                Err(Trouble::NotFound(_) | Trouble::Refused(..)) => Vec::new(),
+                Err(trouble) => return Err(trouble),
+            },
+        };
+        let version = text(&about, "version").unwrap_or_default().to_string();
+        let chosen = self.choose(&clusters);
+        let full = chosen.as_ref().ok().and_then(|c| text(c, "fullVersion")).unwrap_or("none");
+        let catalogues = Catalogues::new(&self.catalogues, &format!("{version}-{full}"));
+        Ok(Session {
+            identity: ManagerIdentity {
+                cluster_uuid: chosen.as_ref().ok().and_then(|c| text(c, "uuid")).map(String::from),
+                servers,
+                version,
+                api: api.trim_start_matches("/api/").to_string(),
+            },
+            cluster: chosen.map(|c| text(c, "name").unwrap_or_default().to_string()),
+            catalogues,
+            api,
+        })
+    }
+
+    /// Picks the declared cluster, or the only one.
+    fn choose<'a>(&self, clusters: &'a [Value]) -> Result<&'a Value, String> {
+        let names = || clusters.iter().filter_map(|c| text(c, "name")).collect::<Vec<_>>();
+        match (&self.cluster, clusters) {
+            (None, [only]) => Ok(only),
+            (None, []) => Err("the manager has no cluster".into()),
+            (None, _) => Err(format!(
+                "the manager has several clusters ({}): name one as `cluster` in pair.yaml",
+                names().join(", ")
+            )),
+            (Some(name), _) => clusters
+                .iter()
+                .find(|c| text(c, "name") == Some(name) || text(c, "displayName") == Some(name))
+                .ok_or_else(|| {
+                    let near = did_you_mean(name, names()).map(|h| format!("; {h}"));
+                    format!("the manager has no cluster `{name}`{}", near.unwrap_or_default())
+                }),
+        }
+    }
+
+    async fn answer(&self, session: &Session, questions: &[Question]) -> Vec<Reply> {
+        let scopes: Vec<&ConfigScope> = questions
+            .iter()
+            .filter_map(|question| match question {
+                Question::Config(scope) => Some(scope),
+                Question::Probe(..) => None,
+            })
+            .collect();
+        let overview = self.overview(session, &scopes).await;
+        let found: Vec<Result<Found, Reply>> =
+            scopes.iter().map(|scope| find(session, &overview, scope)).collect();
+        let catalogues = self.catalogues(session, &found).await;
+        let values = futures_join(found.iter().map(|found| self.values(session, found))).await;
+        let mut replies = scopes.iter().zip(found).zip(values).map(|((scope, found), values)| {
+            match (found, values) {
+                (Err(reply), _) => reply,
+                (Ok(found), Some(values)) => {
+                    self.reply(session, scope, &found, values, catalogues.get(&found.sort))
+                }
+                (Ok(_), None) => unknown("no values were read"),
+            }
+        });
+        questions
+            .iter()
+            .map(|question| match question {
+                Question::Config(_) => {
+                    replies.next().unwrap_or_else(|| unknown("no answer was made"))
+                }
+                Question::Probe(..) => unknown("a manager cannot be asked this"),
+            })
+            .collect()
+    }
+
+    /// Reads the lists that the scopes need to be found: each once.
+    async fn overview(&self, session: &Session, scopes: &[&ConfigScope]) -> Overview {
+        let names: HashSet<&str> =
+            scopes.iter().filter_map(|scope| scope.service()).map(|name| &**name).collect();
+        let wants_groups: HashSet<&str> = scopes
+            .iter()
+            .filter(|s| matches!(s, ConfigScope::RoleGroup(..) | ConfigScope::Role(..)))
+            .filter_map(|s| s.service().map(|name| &**name))
+            .collect();
+        let wants_roles: HashSet<&str> = scopes
+            .iter()
+            .filter(|s| matches!(s, ConfigScope::Role(..)))
+            .filter_map(|s| s.service().map(|name| &**name))
+            .collect();
+        let wants_hosts = scopes
+            .iter()
+            .any(|s| matches!(s, ConfigScope::Host(_) | ConfigScope::Role(_, _, Some(_))));
+        let services = async {
+            match names.is_empty() {
+                true => None,
+                false => Some(self.services(session, &names).await),
+            }
+        };
+        let hosts = async {
+            match wants_hosts {
+                true => Some(self.list(session, "/hosts").await),
+                false => None,
+            }
+        };
+        let (mut services, hosts) = tokio::join!(services, hosts);
+        if let Some(Ok(services)) = &mut services {
+            let groups = self.members(session, services, &wants_groups, "roleConfigGroups");
+            let roles = self.members(session, services, &wants_roles, "roles");
+            let (groups, roles) = tokio::join!(groups, roles);
+            for (name, list) in groups {
+                services.entry(name).or_default().groups = Some(list);
+            }
+            for (name, list) in roles {
+                services.entry(name).or_default().roles = Some(list);
+            }
+        }
+        Overview { services, hosts }
+    }
+
+    async fn services(
+        &self,
+        session: &Session,
+        names: &HashSet<&str>,
+    ) -> Result<IndexMap<String, Service>, Trouble> {
+        let mut services = IndexMap::new();
+        if names.contains(MANAGEMENT_SERVICE) {
+            let service = self.http.get_json_at(&session.api, "/cm/service").await;
+            match service {
+                Ok(service) => {
+                    let sort = text(&service, "type").unwrap_or("MGMT").to_string();
+                    services
+                        .insert(MANAGEMENT_SERVICE.to_string(), Service { sort, ..Service::default() });
+                }
+                Err(Trouble::NotFound(_)) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        if names.iter().all(|name| *name == MANAGEMENT_SERVICE) {
+            return Ok(services);
+        }
+        let cluster = session.cluster.as_ref().map_err(|said| Trouble::Refused(0, said.clone()))?;
+        let path = format!("/clusters/{}/services", segment(cluster));
+        for service in self.list(session, &path).await? {
+            let name = text(&service, "name").unwrap_or_default().to_string();
+            let sort = text(&service, "type").unwrap_or_default().to_string();
+            services.insert(name, Service { sort, ..Service::default() });
+        }
+        Ok(services)
+    }
+
+    async fn members(
+        &self,
+        session: &Session,
+        services: &IndexMap<String, Service>,
+        wanted: &HashSet<&str>,
+        what: &str,
+    ) -> Vec<(String, Result<Vec<Value>, Trouble>)> {
+        let names: Vec<String> =
+            services.keys().filter(|name| wanted.contains(name.as_str())).cloned().collect();
+        let lists = futures_join(names.iter().map(|name| async {
+            let path = format!("{}/{what}", service_path(session, name));
+            self.list(session, &path).await
+        }))
+        .await;
+        names.into_iter().zip(lists).collect()
+    }
+
+    async fn list(&self, session: &Session, path: &str) -> Result<Vec<Value>, Trouble> {
+        items(&self.http.get_json_at(&session.api, path).await?)
+    }
+
+    /// Loads or reads the catalogue of every sort of scope found, each once.
+    async fn catalogues(
+        &self,
+        session: &Session,
+        found: &[Result<Found, Reply>],
+    ) -> HashMap<String, Result<Catalogue, String>> {
+        let mut first: IndexMap<&str, &str> = IndexMap::new();
+        for found in found.iter().flatten() {
+            first.entry(&found.sort).or_insert(&found.path);
+        }
+        let read = futures_join(first.iter().map(|(sort, path)| async {
+            (sort.to_string(), self.catalogue(session, sort, path).await)
+        }))
+        .await;
+        read.into_iter().collect()
+    }
+
+    async fn catalogue(
+        &self,
+        session: &Session,
+        sort: &str,
+        path: &str,
+    ) -> Result<Catalogue, String> {
+        if let Some(kept) = session.catalogues.load(sort) {
+            return Ok(kept);
+        }
+        let answer = self.http.get_json_at(&session.api, &format!("{path}?view=full")).await;
+        let answer = answer.map_err(|trouble| trouble.to_string())?;
+        let mut settings = read_items(&answer)?;
+        settings.values_mut().for_each(|setting| setting.value = None);
+        let catalogue = Arc::new(settings);
+        session.catalogues.keep(sort, &catalogue);
+        Ok(catalogue)
+    }
+
+    /// Reads the explicitly set values of a scope, unless its listing told them.
+    async fn values(
+        &self,
+        session: &Session,
+        found: &Result<Found, Reply>,
+    ) -> Option<Result<Value, Trouble>> {
+        let found = found.as_ref().ok()?;
+        Some(match &found.told {
+            Some(told) => Ok(told.clone()),
+            None => self.http.get_json_at(&session.api, &found.path).await,
+        })
+    }
+
+    fn reply(
+        &self,
+        session: &Session,
+        scope: &ConfigScope,
+        found: &Found,
+        values: Result<Value, Trouble>,
+        catalogue: Option<&Result<Catalogue, String>>,
+    ) -> Reply {
+        let catalogue = match catalogue {
+            Some(Ok(catalogue)) => catalogue,
+            Some(Err(said)) => return unknown(said),
+            None => return unknown("no catalogue was read"),
+        };
+        let explicit = match values.map_err(|t| t.to_string()).and_then(|v| read_items(&v)) {
+            Ok(explicit) => explicit,
+            Err(said) => return unknown(&said),
+        };
+        let mut settings: IndexMap<Arc<str>, Setting> = (**catalogue).clone();
+        let inherited = found.inherits.as_ref().and_then(|values| read_items(values).ok());
+        for (name, setting) in inherited.into_iter().flatten() {
+            if let (Some(known), Some(value)) = (settings.get_mut(&name), setting.value) {
+                known.default = Some(value);
+            }
+        }
+        for (name, setting) in explicit {
+            let known = settings.entry(name).or_insert_with(|| setting.clone());
+            known.sensitive |= setting.sensitive;
+            known.value = setting.value;
+        }
+        Reply::Config(Arc::new(ScopeConfig {
+            settings,
+            title: found.title.clone(),
+            partial: None,
+            ledger: self.ledger.clone(),
+            ledger_place: ledger_place(&session.identity, scope),
+        }))
+    }
+
+    /// Sends each action once and reads `questions` back.
+    pub async fn write(
+        &self,
+        actions: &[Action],
+        questions: &[Question],
+        message: &str,
+    ) -> Written {
+        let outcome = self.send(actions, message).await;
+        let replies = self.read(questions).await.replies;
+        Written { outcome, replies }
+    }
+
+    async fn send(&self, actions: &[Action], message: &str) -> Result<(), String> {
+        let session = self.session.get_or_init(|| self.open()).await;
+        let session = session.as_ref().map_err(ToString::to_string)?;
+        for action in actions {
+            let Action::Config(scope, entries) = action else {
+                return Err("a manager cannot run this".into());
+            };
+            let overview = self.overview(session, &[scope]).await;
+            let found = find(session, &overview, scope).map_err(|reply| match reply {
+                Reply::Unknown(said) | Reply::Missing(said, _) => said.to_string(),
+                _ => "the scope was not found".to_string(),
+            })?;
+            let items: Vec<Value> = entries
+                .iter()
+                .map(|(name, value)| match value {
+                    Some(value) => json!({ "name": &**name, "value": value.reveal() }),
+                    // Without a value the setting goes back to its default (CM API).
+                    None => json!({ "name": &**name }),
+                })
+                .collect();
+            let path = format!("{}{}?message={}", session.api, found.path, segment(message));
+            self.http.put(&path, &json!({ "items": items })).await.map_err(|t| t.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+impl Http {
+    async fn get_json_at(&self, api: &str, path: &str) -> Result<Value, Trouble> {
+        self.get_json(&format!("{api}{path}")).await
+    }
+}
+
+/// Names a scope of this very cluster in the ledger of applied secrets.
+pub fn ledger_place(identity: &ManagerIdentity, scope: &ConfigScope) -> String {
+    let id = identity.cluster_uuid.as_deref().unwrap_or("manager");
+    format!("{id}/{scope}")
+}
+
+/// Runs all futures together; the limit of requests at once is the connection's.
+async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<std::pin::Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut is_ready = true;
+        for (future, done) in waiting.iter_mut().zip(&mut done) {
+            if done.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(output) => *done = Some(output),
+                    std::task::Poll::Pending => is_ready = false,
+                }
+            }
+        }
+        match is_ready {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+fn unknown(said: &str) -> Reply {
+    Reply::Unknown(Arc::from(&*crate::model::secret::mask(said)))
+}
+
+fn missing(said: String, hint: Option<String>) -> Reply {
+    Reply::Missing(Arc::from(said), hint.map(Arc::from))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
+}
+
+fn items(answer: &Value) -> Result<Vec<Value>, Trouble> {
+    let items = answer.get("items").and_then(Value::as_array).cloned();
+    items.ok_or_else(|| Trouble::Unknown("the answer has no list `items`".into()))
+}
+
+fn server_ids(answer: &Value) -> Vec<String> {
+    let servers = answer.get("items").and_then(Value::as_array);
+    let mut ids: Vec<String> = servers
+        .into_iter()
+        .flatten()
+        .filter_map(|server| text(server, "cmServerId").map(String::from))
+        .collect();
+    ids.sort();
+    ids
+}
+
+fn service_path(session: &Session, service: &str) -> String {
+    match (service, &session.cluster) {
+        (MANAGEMENT_SERVICE, _) => "/cm/service".to_string(),
+        (_, Ok(cluster)) => format!("/clusters/{}/services/{}", segment(cluster), segment(service)),
+        // Services were listed, so there is a cluster.
+        (_, Err(_)) => String::new(),
+    }
+}
+
+/// Finds a scope on this manager: where its settings are, and what sort it is.
+fn find(session: &Session, overview: &Overview, scope: &ConfigScope) -> Result<Found, Reply> {
+    let plain = |path: &str, sort: &str, title: &str| Found {
+        path: path.to_string(),
+        sort: sort.to_string(),
+        title: title.to_string(),
+        told: None,
+        inherits: None,
+    };
+    match scope {
+        ConfigScope::Manager => Ok(plain("/cm/config", "manager", "Cloudera Manager")),
+        ConfigScope::AllHosts => Ok(plain("/cm/allHosts/config", "host", "all hosts")),
+        ConfigScope::Host(name) => {
+            let host = host(overview, name)?;
+            let id = text(host, "hostId").unwrap_or_default();
+            Ok(plain(&format!("/hosts/{}/config", segment(id)), "host", name))
+        }
+        ConfigScope::Service(name) => {
+            let service = service(session, overview, name)?;
+            let path = format!("{}/config", service_path(session, name));
+            Ok(plain(&path, &service.sort, name))
+        }
+        ConfigScope::RoleGroup(name, group) => {
+            let service = service(session, overview, name)?;
+            let group = role_group(service, name, group)?;
+            Ok(group_scope(session, service, name, group))
+        }
+        ConfigScope::Role(name, role, on) => {
+            let service = service(session, overview, name)?;
+            role_scope(session, overview, service, (name, role, on.as_deref()))
+        }
+    }
+}
+
+fn host<'a>(overview: &'a Overview, name: &str) -> Result<&'a Value, Reply> {
+    let hosts = match &overview.hosts {
+        Some(Ok(hosts)) => hosts,
+        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
+        None => return Err(unknown("the hosts were not read")),
+    };
+    let is_it = |host: &&Value| text(host, "hostname") == Some(name) || text(host, "hostId") == Some(name);
+    hosts.iter().find(is_it).ok_or_else(|| {
+        let names = hosts.iter().filter_map(|host| text(host, "hostname"));
+        missing(format!("the manager has no host `{name}`"), did_you_mean(name, names))
+    })
+}
+
+fn service<'a>(
+    session: &Session,
+    overview: &'a Overview,
+    name: &str,
+) -> Result<&'a Service, Reply> {
+    let services = match &overview.services {
+        Some(Ok(services)) => services,
+        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
+        None => return Err(unknown("the services were not read")),
+    };
+    services.get(name).ok_or_else(|| {
+        let near = did_you_mean(name, services.keys().map(String::as_str));
+        let cluster = session.cluster.as_deref().unwrap_or("the manager");
+        missing(format!("cluster `{cluster}` has no service `{name}`"), near)
+    })
+}
+
+/// Finds a group by its name, else the base group of a role type.
+fn role_group<'a>(service: &'a Service, name: &str, group: &str) -> Result<&'a Value, Reply> {
+    let groups = match &service.groups {
+        Some(Ok(groups)) => groups,
+        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
+        None => return Err(unknown("the role config groups were not read")),
+    };
+    let is_base = |g: &&Value| g.get("base").and_then(Value::as_bool).unwrap_or(false);
+    groups
+        .iter()
+        .find(|g| text(g, "name") == Some(group))
+        .or_else(|| groups.iter().filter(is_base).find(|g| text(g, "roleType") == Some(group)))
+        .ok_or_else(|| {
+            let types = groups.iter().filter_map(|g| text(g, "roleType"));
+            let names = groups.iter().filter_map(|g| text(g, "name"));
+            let near = did_you_mean(group, types.chain(names));
+            missing(format!("service `{name}` has no role config group `{group}`"), near)
+        })
+}
+
+fn group_scope(session: &Session, service: &Service, name: &str, group: &Value) -> Found {
+    let own = text(group, "name").unwrap_or_default();
+    let base = service_path(session, name);
+    Found {
+        path: format!("{base}/roleConfigGroups/{}/config", segment(own)),
+        sort: format!("{}/{}", service.sort, text(group, "roleType").unwrap_or_default()),
+        title: own.to_string(),
+        told: group.get("config").filter(|config| config.get("items").is_some()).cloned(),
+        inherits: None,
+    }
+}
+
+fn role_scope(
+    session: &Session,
+    overview: &Overview,
+    service: &Service,
+    (name, role, on): (&str, &str, Option<&str>),
+) -> Result<Found, Reply> {
+    let roles = match &service.roles {
+        Some(Ok(roles)) => roles,
+        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
+        None => return Err(unknown("the roles were not read")),
+    };
+    let found = match on {
+        None => roles.iter().find(|r| text(r, "name") == Some(role)),
+        Some(on) => {
+            let id = text(host(overview, on)?, "hostId").map(String::from);
+            roles.iter().find(|r| {
+                let at = r.get("hostRef").and_then(|h| text(h, "hostId"));
+                text(r, "type") == Some(role) && at == id.as_deref()
+            })
+        }
+    };
+    let Some(found) = found else {
+        let near = match on {
+            None => did_you_mean(role, roles.iter().filter_map(|r| text(r, "name"))),
+            Some(_) => did_you_mean(role, roles.iter().filter_map(|r| text(r, "type"))),
+        };
+        let place = on.map(|on| format!(" on host `{on}`")).unwrap_or_default();
+        return Err(missing(format!("service `{name}` has no role `{role}`{place}"), near));
+    };
+    let own = text(found, "name").unwrap_or_default();
+    let sort = text(found, "type").unwrap_or_default();
+    let group = found.get("roleConfigGroupRef").and_then(|g| text(g, "roleConfigGroupName"));
+    let group = role_group(service, name, group.unwrap_or(sort)).ok();
+    Ok(Found {
+        path: format!("{}/roles/{}/config", service_path(session, name), segment(own)),
+        sort: format!("{}/{sort}", service.sort),
+        title: own.to_string(),
+        told: None,
+        inherits: group.and_then(|group| group.get("config")).cloned(),
+    })
+}

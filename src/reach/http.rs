@@ -1,0 +1,275 @@
+//! HTTP to one manager: the only file that names the HTTP library.
+//!
+//! A read is tried again while the manager starts or fails over; a write is sent once. The first
+//! refused login is final: repeating a wrong password locks accounts.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, SET_COOKIE};
+use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode};
+use tokio::sync::{Mutex, Semaphore};
+
+use super::Limits;
+use super::retry::Pauses;
+use crate::model::connection::ManagerConnection;
+
+/// Requests at once to one manager.
+const IN_FLIGHT: usize = 4;
+/// An answer larger than this is refused.
+const LARGEST: usize = 256 * 1024 * 1024;
+
+/// What a read came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The manager says that there is no such thing (404 with its own error body).
+    NotFound(String),
+    /// The login is refused.
+    Login(String),
+    /// The manager refuses the request: status and its own words.
+    Refused(u16, String),
+    /// No usable answer; nothing can be said about what was asked for.
+    Unknown(String),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::NotFound(said) | Trouble::Login(said) | Trouble::Unknown(said) => {
+                f.write_str(said)
+            }
+            Trouble::Refused(status, said) => write!(f, "{said} (HTTP {status})"),
+        }
+    }
+}
+
+/// Talks to one manager.
+pub struct Http {
+    client: Result<Client, String>,
+    way: ManagerConnection,
+    reads_for: Duration,
+    places: Semaphore,
+    /// Set once a session cookie has been given out.
+    has_session: AtomicBool,
+    /// Only one request logs in; the others wait for its cookie.
+    login: Mutex<()>,
+    refused: AtomicBool,
+    reads: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+impl Http {
+    /// Prepares to talk to the manager at `way`.
+    pub fn new(way: ManagerConnection, limits: &Limits) -> Http {
+        Http {
+            client: client(&way, limits),
+            way,
+            reads_for: limits.reads,
+            places: Semaphore::new(IN_FLIGHT),
+            has_session: AtomicBool::new(false),
+            login: Mutex::new(()),
+            refused: AtomicBool::new(false),
+            reads: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns how many reads and writes were sent.
+    pub fn requests(&self) -> (usize, usize) {
+        (self.reads.load(Ordering::Relaxed), self.writes.load(Ordering::Relaxed))
+    }
+
+    /// Reads `path` as text.
+    pub async fn get_text(&self, path: &str) -> Result<String, Trouble> {
+        self.get(path, |text| match text.trim_start().starts_with('<') {
+            true => Err("it answered with a web page".into()),
+            false => Ok(text.to_string()),
+        })
+        .await
+    }
+
+    /// Reads `path` as JSON.
+    pub async fn get_json(&self, path: &str) -> Result<serde_json::Value, Trouble> {
+        self.get(path, |text| {
+            serde_json::from_str(text).map_err(|error| match text.trim_start().starts_with('<') {
+                true => "it answered with a web page instead of JSON".to_string(),
+                false => format!("its answer is not JSON: {error}"),
+            })
+        })
+        .await
+    }
+
+    async fn get<T>(
+        &self,
+        path: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Trouble> {
+        let mut pauses = Pauses::new(self.reads_for);
+        loop {
+            let said = match self.once(Method::GET, path, None).await {
+                Ok((status, text)) if status.is_success() => match read(&text) {
+                    Ok(value) => return Ok(value),
+                    Err(said) => said,
+                },
+                Ok((status, text)) => match self.refusal(status, &text) {
+                    Ok(trouble) => return Err(trouble),
+                    Err(said) => said,
+                },
+                Err(Trouble::Unknown(said)) => said,
+                Err(trouble) => return Err(trouble),
+            };
+            match pauses.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(Trouble::Unknown(format!("{}: {said}", self.way.url))),
+            }
+        }
+    }
+
+    /// Sends `body` to `path` once. `Unknown` means that it may or may not have been done.
+    pub async fn put(&self, path: &str, body: &serde_json::Value) -> Result<(), Trouble> {
+        let (status, text) = self.once(Method::PUT, path, Some(body)).await?;
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(match self.refusal(status, &text) {
+            Ok(trouble) => trouble,
+            Err(said) => Trouble::Unknown(format!("{}: {said}", self.way.url)),
+        })
+    }
+
+    /// Tells a refusal that will not change (`Ok`) from a manager that is not ready (`Err`).
+    fn refusal(&self, status: StatusCode, text: &str) -> Result<Trouble, String> {
+        let said = message(text);
+        match (status.as_u16(), said) {
+            (401, _) => {
+                self.refused.store(true, Ordering::Relaxed);
+                Ok(Trouble::Login(self.login_refused()))
+            }
+            (502..=504, _) => Err(format!("it is not ready (HTTP {status})")),
+            // While a passive server takes over, a console without its own error body answers
+            // 404 for everything: that is "not ready", never "absent".
+            (404, None) => Err("it answers 404 without a word: not ready".into()),
+            (404, Some(said)) => Ok(Trouble::NotFound(said)),
+            (status @ (500 | 429), None) => Err(format!("it failed (HTTP {status})")),
+            (status, said) => {
+                Ok(Trouble::Refused(status, said.unwrap_or_else(|| "refused without a word".into())))
+            }
+        }
+    }
+
+    fn login_refused(&self) -> String {
+        format!("{} refuses the login of `{}`", self.way.url, self.way.user)
+    }
+
+    async fn once(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<(StatusCode, String), Trouble> {
+        if self.refused.load(Ordering::Relaxed) {
+            return Err(Trouble::Login(self.login_refused()));
+        }
+        let _place = self.places.acquire().await;
+        let first = match self.has_session.load(Ordering::Relaxed) {
+            true => None,
+            false => Some(self.login.lock().await),
+        };
+        let with_password = !self.has_session.load(Ordering::Relaxed);
+        let (status, text) = self.send(&method, path, body, with_password).await?;
+        if status == StatusCode::UNAUTHORIZED && !with_password {
+            // The session ran out: log in again, once.
+            self.has_session.store(false, Ordering::Relaxed);
+            let _login = self.login.lock().await;
+            return self.send(&method, path, body, true).await;
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        drop(first);
+        Ok((status, text))
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+        with_password: bool,
+    ) -> Result<(StatusCode, String), Trouble> {
+        let client = self.client.as_ref().map_err(|said| Trouble::Unknown(said.clone()))?;
+        let count = if *method == Method::GET { &self.reads } else { &self.writes };
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut request: RequestBuilder =
+            client.request(method.clone(), format!("{}{path}", self.way.url)).header(ACCEPT, "application/json");
+        if with_password {
+            request = request.basic_auth(&self.way.user, Some(self.way.password.reveal()));
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        let unknown = |error: reqwest::Error| Trouble::Unknown(format!("{}: {}", self.way.url, chain(error)));
+        let answer = request.send().await.map_err(unknown)?;
+        if answer.headers().contains_key(SET_COOKIE) && answer.status().is_success() {
+            self.has_session.store(true, Ordering::Relaxed);
+        }
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(unknown)?;
+        if bytes.len() > LARGEST {
+            return Err(Trouble::Unknown(format!("{}: the answer is too large", self.way.url)));
+        }
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+/// Returns the manager's own words in an error body (CM API: `{"message": …}`).
+fn message(text: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(text).ok()?;
+    let message = body.get("message")?.as_str()?.trim();
+    Some(if message.is_empty() { "no reason given".into() } else { message.to_string() })
+}
+
+fn client(way: &ManagerConnection, limits: &Limits) -> Result<Client, String> {
+    let mut builder = Client::builder()
+        .cookie_store(true)
+        .connect_timeout(limits.connect)
+        .timeout(Duration::from_secs(120))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("drsync/", env!("CARGO_PKG_VERSION")));
+    if let Some(file) = &way.ca {
+        let shown = file.display();
+        let pem = std::fs::read(file).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+        let roots = Certificate::from_pem_bundle(&pem)
+            .map_err(|error| format!("`{shown}` holds no PEM certificates: {error}"))?;
+        builder = builder.tls_certs_only(roots);
+    }
+    builder.build().map_err(|error| format!("cannot prepare HTTPS: {}", chain(error)))
+}
+
+/// Joins an error and its causes; the address is left out, since the caller names it.
+fn chain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut said = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        source = cause.source();
+    }
+    said
+}
+
+/// Percent-encodes one segment of a path: cluster names often hold blanks.
+pub fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! Runs a script in a local `sh`: for this machine itself, and for directories that stand for
+//! hosts.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+/// What a script printed and how it ended.
+#[derive(Debug)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// The end of standard error.
+    pub stderr: String,
+    /// Exit status; `None` when a signal or the deadline ended it.
+    pub status: Option<i32>,
+}
+
+/// More output than this is cut; the rest of the reply is then unknown.
+pub const MOST_OUTPUT: u64 = 256 * 1024 * 1024;
+
+/// Runs `script` in `program` with `environment` added, and waits until `deadline` at the most.
+///
+/// Errors: why nothing could be run.
+pub async fn run(
+    program: &[String],
+    environment: &[(String, String)],
+    script: &str,
+    deadline: Duration,
+) -> Result<Output, String> {
+    let (name, arguments) = program.split_first().ok_or("no program to run")?;
+    let mut child = Command::new(name)
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("cannot start `{name}`: {error}"))?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let talk = async {
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // A shell that ends early breaks the pipe; its output tells why.
+                let _ = stdin.write_all(script.as_bytes()).await;
+                let _ = stdin.shutdown().await;
+            }
+        };
+        let read = async {
+            if let Some(stdout) = stdout {
+                let _ = stdout.take(MOST_OUTPUT).read_to_end(&mut out).await;
+            }
+        };
+        let listen = async {
+            if let Some(stderr) = stderr {
+                let _ = stderr.take(1 << 20).read_to_end(&mut err).await;
+            }
+        };
+        tokio::join!(write, read, listen);
+        child.wait().await
+    };
+    let ended = tokio::time::timeout(deadline, talk).await;
+    let status = match ended {
+        Ok(Ok(status)) => status.code(),
+        _ => None,
+    };
+    Ok(Output { stdout: out, stderr: tail(&err), status })
+}
+
+/// Returns the end of what was printed, for a message.
+pub fn tail(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim();
+    let start = text.len().saturating_sub(400);
+    let start = (start..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    text[start..].to_string()
+}
