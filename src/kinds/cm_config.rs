@@ -186,7 +186,11 @@ impl Kind for CmConfig {
             });
             declared.and_then(|(_, node)| {
                 let setting = config.settings.get(name)?;
-                text(name, setting, node).ok().flatten()
+                let text = text(name, setting, node).ok().flatten()?;
+                Some(match (setting.sensitive, text) {
+                    (true, Argument::Plain(text)) => Argument::Secret(Secret::new(text.to_string())),
+                    (_, text) => text,
+                })
             })
         };
         let entries = delta.differing().map(|a| (Arc::from(&*a.name), wish(&a.name))).collect();

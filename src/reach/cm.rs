@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use indexmap::IndexMap;
@@ -18,7 +18,7 @@ use crate::model::manager::{
     ConfigScope, MANAGEMENT_SERVICE, ManagerIdentity, ScopeConfig, Setting,
 };
 use crate::model::nearest::did_you_mean;
-use crate::model::question::{Action, Question, Reply};
+use crate::model::question::{Action, Argument, Question, Reply};
 
 /// The newest API version this client knows; an older server's own is used.
 const NEWEST_API: u32 = 58;
@@ -28,7 +28,7 @@ pub struct Cm {
     http: Http,
     cluster: Option<String>,
     catalogues: PathBuf,
-    ledger: Arc<Ledger>,
+    ledger: Mutex<Arc<Ledger>>,
     session: OnceCell<Result<Session, Trouble>>,
 }
 
@@ -77,7 +77,7 @@ impl Cm {
             cluster: way.cluster.clone(),
             http: Http::new(way, limits),
             catalogues: limits.catalogues.clone(),
-            ledger,
+            ledger: Mutex::new(ledger),
             session: OnceCell::new(),
         }
     }
@@ -362,7 +362,7 @@ impl Cm {
             settings,
             title: found.title.clone(),
             partial: None,
-            ledger: self.ledger.clone(),
+            ledger: self.ledger(),
             ledger_place: ledger_place(&session.identity, scope),
         }))
     }
@@ -401,8 +401,23 @@ impl Cm {
                 .collect();
             let path = format!("{}{}?message={}", session.api, found.path, segment(message));
             self.http.put(&path, &json!({ "items": items })).await.map_err(|t| t.to_string())?;
+            self.remember(&ledger_place(&session.identity, scope), entries);
         }
         Ok(())
+    }
+
+    /// Returns the ledger with everything this run applied.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.ledger.lock().map(|ledger| ledger.clone()).unwrap_or_default()
+    }
+
+    fn remember(&self, place: &str, entries: &[(Arc<str>, Option<Argument>)]) {
+        let Ok(mut ledger) = self.ledger.lock() else { return };
+        for (name, value) in entries {
+            if let Some(Argument::Secret(secret)) = value {
+                Arc::make_mut(&mut ledger).remember(&format!("{place}/{name}"), secret.reveal());
+            }
+        }
     }
 }
 

@@ -130,6 +130,15 @@ impl World {
         Hands(self)
     }
 
+    /// Returns `ledger` with what this run applied to the managers.
+    pub fn ledger(&self, mut ledger: Ledger) -> Ledger {
+        for manager in self.managers.values() {
+            let applied = manager.ledger().applied.clone();
+            ledger.applied.extend(applied);
+        }
+        ledger
+    }
+
     /// Closes every connection.
     pub async fn close(self) {
         let mut closing = tokio::task::JoinSet::new();

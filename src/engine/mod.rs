@@ -1,0 +1,13 @@
+//! Decides and does: instances, order, reading, plans, applying, journal and lock.
+
+pub mod apply;
+pub mod gate;
+pub mod graph;
+pub mod instance;
+pub mod journal;
+pub mod lock;
+pub mod plan;
+pub mod read;
+pub mod saved;
+pub mod select;
+pub mod state;

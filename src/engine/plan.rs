@@ -1,0 +1,175 @@
+//! Reads everything, compares everything, touches nothing.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::graph::Order;
+use super::instance::{self, Instance};
+use super::read::{self, Readings, Sheets};
+use super::select::Chosen;
+use crate::lang::expand;
+use crate::lang::inventory::Inventory;
+use crate::model::change::Verdict;
+use crate::model::digest::sha256;
+use crate::model::plan::{Plan, Planned};
+use crate::model::question::Reply;
+use crate::model::{Delta, Diagnostic, Live, Value, Want};
+use crate::reach::World;
+
+/// What is to be looked at, ordered; nothing was contacted yet.
+pub struct Prepared {
+    /// The instances, side by side in the order of sides.
+    pub instances: Vec<Instance>,
+    /// What comes before what.
+    pub order: Order,
+    /// What each target is asked.
+    pub sheets: Sheets,
+}
+
+/// Expands and orders what `chosen` selects of the inventory.
+///
+/// Errors: every mistake found.
+pub fn prepare(inventory: &Inventory, chosen: &Chosen) -> Result<Prepared, Vec<Diagnostic>> {
+    let mut mistakes = Vec::new();
+    let declared = expand::expand(inventory, chosen, &mut mistakes);
+    let mut instances = instance::build(inventory, declared, &mut mistakes);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let order = &inventory.world.pair.order;
+    let rank = |i: &Instance| order.iter().position(|side| side == i.address.target.side());
+    instances.sort_by_key(rank);
+    let order = Order::new(inventory, &instances)?;
+    let sheets = Sheets::new(&instances);
+    Ok(Prepared { instances, order, sheets })
+}
+
+/// Reads all targets and compares.
+///
+/// Errors: declarations that the live systems show to be mistaken (an unknown setting, say).
+pub async fn plan(
+    inventory: &Inventory,
+    prepared: &Prepared,
+    world: &Arc<World>,
+    with_evidence: bool,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let readings = read::read(world, &prepared.sheets).await;
+    decide(inventory, prepared, readings, with_evidence)
+}
+
+/// Compares what was read with what is declared. Pure.
+///
+/// Errors: as for [`plan`].
+pub fn decide(
+    inventory: &Inventory,
+    prepared: &Prepared,
+    readings: Readings,
+    with_evidence: bool,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let mut mistakes = Vec::new();
+    let mut planned = Vec::with_capacity(prepared.instances.len());
+    for i in prepared.order.instances() {
+        let instance = &prepared.instances[i];
+        let replies = prepared.sheets.replies(&readings, i);
+        let delta = compare(inventory, instance, &replies);
+        for problem in &delta.problems {
+            let mistake = instance::located(problem, &instance.shared.node);
+            if !mistakes.contains(&mistake) {
+                mistakes.push(mistake);
+            }
+        }
+        planned.push(describe(inventory, instance, delta, with_evidence));
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let mut plan = Plan {
+        pair: inventory.world.pair.name.clone(),
+        sides: inventory.world.pair.order.clone(),
+        instances: planned,
+        coverage: readings.coverage,
+        identities: readings.identities,
+        digest: String::new(),
+    };
+    plan.digest = digest(&plan);
+    Ok(plan)
+}
+
+/// Compares one instance; attributes that the resource ignores are dropped.
+pub fn compare(inventory: &Inventory, instance: &Instance, replies: &[Reply]) -> Delta {
+    let shared = &instance.shared;
+    let mut delta = shared.kind.diff(&shared.args, replies);
+    let ignored = &inventory.resources[instance.resource].ignore;
+    if !ignored.is_empty() {
+        delta.attributes.retain(|a| !ignored.iter().any(|glob| matches_glob(glob, &a.name)));
+    }
+    delta
+}
+
+fn matches_glob(glob: &str, name: &str) -> bool {
+    if !glob.contains(['*', '?']) {
+        return glob == name;
+    }
+    let pattern = regex::escape(glob).replace(r"\*", ".*").replace(r"\?", ".");
+    Regex::new(&format!("^{pattern}$")).is_ok_and(|regex| regex.is_match(name))
+}
+
+fn describe(
+    inventory: &Inventory,
+    instance: &Instance,
+    delta: Delta,
+    with_evidence: bool,
+) -> Planned {
+    let resource = &inventory.resources[instance.resource];
+    let verdict = delta.verdict();
+    let evidence = match with_evidence {
+        true => delta.attributes.iter().map(|a| (a.name.to_string(), evidence(&a.before))).collect(),
+        false => Vec::new(),
+    };
+    let silent = verdict == Verdict::InSync && delta.unmanaged.is_empty();
+    Planned {
+        address: instance.address.clone(),
+        name: resource.name.clone(),
+        place: resource.place.clone(),
+        verdict,
+        delta: (!silent).then(|| Box::new(delta)),
+        is_protected: resource.protect,
+        evidence,
+    }
+}
+
+/// Returns the digest of what was read; of a secret only that there is one.
+fn evidence(live: &Live) -> String {
+    match live {
+        Live::Known(Value::Sensitive) => "sensitive".into(),
+        Live::Known(value) => sha256(value.to_json().to_string().as_bytes())[..32].to_string(),
+        Live::Absent => "absent".into(),
+        Live::Unknown(_) => "unknown".into(),
+    }
+}
+
+/// Returns the digest of a plan's typed effects: addresses, attributes, before and after. It holds
+/// no time, no secret and no rendered text, so equal effects give an equal digest.
+fn digest(plan: &Plan) -> String {
+    let mut text = String::new();
+    for instance in plan.changes() {
+        let Some(delta) = &instance.delta else { continue };
+        text.push_str(&instance.address.to_string());
+        text.push('\n');
+        for attribute in delta.differing() {
+            let after = match &attribute.after {
+                Want::Value(value) => value.to_json().to_string(),
+                Want::Absent(_) => "absent".into(),
+                Want::Later(_) => "later".into(),
+            };
+            let before = match &attribute.before {
+                Live::Known(value) => value.to_json().to_string(),
+                Live::Absent => "absent".into(),
+                Live::Unknown(_) => "unknown".into(),
+            };
+            text.push_str(&format!(" {} {before} -> {after}\n", attribute.name));
+        }
+    }
+    sha256(text.as_bytes())[..32].to_string()
+}

@@ -1,0 +1,64 @@
+//! What drsync must remember between runs: the ledger of applied secrets.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::model::digest::Ledger;
+
+/// The folder that keeps what drsync must remember of an inventory.
+#[derive(Clone, Debug)]
+pub struct State {
+    folder: PathBuf,
+}
+
+impl State {
+    /// Returns the state kept in `folder`; nothing is created yet.
+    pub fn new(folder: PathBuf) -> State {
+        State { folder }
+    }
+
+    /// Returns the path of something kept here.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Creates the folder.
+    pub fn create(&self) -> Result<(), String> {
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|error| format!("cannot create `{}`: {error}", self.folder.display()))
+    }
+
+    /// Reads the ledger; a new one gets `key`.
+    pub fn ledger(&self, key: impl FnOnce() -> String) -> Result<Ledger, String> {
+        let file = self.path("ledger.json");
+        match std::fs::read_to_string(&file) {
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|error| format!("`{}` is damaged: {error}", file.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Ledger { key: key(), ..Ledger::default() })
+            }
+            Err(error) => Err(format!("cannot read `{}`: {error}", file.display())),
+        }
+    }
+
+    /// Writes the ledger.
+    pub fn keep_ledger(&self, ledger: &Ledger) -> Result<(), String> {
+        self.create()?;
+        let text = serde_json::to_string_pretty(ledger).map_err(|error| error.to_string())?;
+        write_private(&self.path("ledger.json"), &text)
+    }
+}
+
+/// Replaces a file as a whole, or not at all; only its owner may read it.
+pub fn write_private(file: &Path, text: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot write `{}`: {error}", file.display());
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Temporary files are created with mode 0600.
+    let mut new = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    new.write_all(text.as_bytes()).map_err(failed)?;
+    new.as_file().sync_all().map_err(failed)?;
+    new.persist(file).map(|_| ()).map_err(|error| failed(error.error))
+}
