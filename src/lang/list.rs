@@ -68,6 +68,29 @@ fn host_vars(hosts: &Hosts, host: usize) -> Map<String, Value> {
     vars
 }
 
+/// Returns JSON as Ansible prints it: keys sorted, four blanks of indentation.
+pub fn printed(page: &Value) -> String {
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    match serde::Serialize::serialize(&sorted(page), &mut serializer) {
+        Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            entries.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Returns a node as the JSON Ansible would print; templates and secrets are left as written.
 pub fn to_json(node: &Node) -> Value {
     match &node.data {

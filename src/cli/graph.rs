@@ -1,0 +1,21 @@
+//! `drsync graph`
+
+use super::arguments::{Drawing, GraphOptions};
+use super::exit::{Code, Fault};
+use super::load;
+use crate::engine::graph::drawing;
+use crate::view;
+
+/// Draws what comes before what.
+pub fn run(options: &GraphOptions) -> Result<Code, Fault> {
+    let loaded = load::prepared(&options.part, "graph")?;
+    let prepared = &loaded.prepared;
+    let (drawn, arrows) = drawing(&loaded.inventory, &prepared.instances, &prepared.order);
+    let boxes: Vec<view::drawing::Box<'_>> =
+        drawn.iter().map(|d| (d.side.as_str(), d.label.as_str(), d.count)).collect();
+    view::out(&match options.format {
+        Drawing::Dot => view::drawing::dot(&boxes, &arrows),
+        Drawing::Mermaid => view::drawing::mermaid(&boxes, &arrows),
+    });
+    Ok(Code::Done)
+}
