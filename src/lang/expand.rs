@@ -103,6 +103,16 @@ pub fn expand(
     declared
 }
 
+/// Adds a mistake unless the same one was found for another target already.
+fn say_once(mistakes: &mut Vec<Diagnostic>, mistake: Diagnostic) {
+    let said = |m: &Diagnostic| {
+        m.summary == mistake.summary && m.place == mistake.place && m.related == mistake.related
+    };
+    if !mistakes.iter().any(said) {
+        mistakes.push(mistake);
+    }
+}
+
 fn no_manager(side: &str, resource: &Resource) -> Diagnostic {
     Diagnostic::error(format!("side `{side}` has no manager"))
         .because(format!("`{}` lives at the manager of a side.", resource.kind.name))
@@ -167,11 +177,7 @@ impl<'a> Expander<'a> {
             Some(rendered) => rendered.clone(),
             None => {
                 let rendered = self.render(resource, &scope).unwrap_or_else(|found| {
-                    for mistake in found {
-                        if !mistakes.contains(&mistake) {
-                            mistakes.push(mistake);
-                        }
-                    }
+                    found.into_iter().for_each(|mistake| say_once(mistakes, mistake));
                     Vec::new()
                 });
                 let rendered = Arc::new(rendered);

@@ -83,7 +83,7 @@ fn merged(base: &Value, more: &Value, recursive: bool) -> Result<Value, Error> {
             None => entries.push((key, value)),
         }
     }
-    Ok(entries.into_iter().collect())
+    Ok(Value::from_pairs(entries))
 }
 
 fn is_map(value: &Value) -> bool {

@@ -323,31 +323,22 @@ impl Lookup {
             "omit" => Value::from(OMIT),
             "translate" => {
                 let here = world.pair.translate.iter();
-                here.filter_map(|(name, sides)| {
+                Value::from_pairs(here.filter_map(|(name, sides)| {
                     Some((name.to_string(), to_value(sides.get(&self.scope.side)?)))
-                })
-                .collect()
+                }))
             }
-            "translations" => world
-                .pair
-                .translate
-                .iter()
-                .map(|(name, sides)| {
-                    let sides: Value =
-                        sides.iter().map(|(side, node)| (side.to_string(), to_value(node))).collect();
-                    (name.to_string(), sides)
-                })
-                .collect(),
-            "groups" => (0..world.hosts.groups.len())
-                .map(|group| {
-                    let members = world.hosts.members(group);
-                    let names: Vec<Value> = members
-                        .into_iter()
-                        .map(|host| Value::from(&*world.hosts.host_name(host)))
-                        .collect();
-                    (world.hosts.group_name(group).to_string(), Value::from(names))
-                })
-                .collect(),
+            "translations" => {
+                Value::from_pairs(world.pair.translate.iter().map(|(name, sides)| {
+                    let sides = sides.iter().map(|(side, node)| (side.to_string(), to_value(node)));
+                    (name.to_string(), Value::from_pairs(sides))
+                }))
+            }
+            "groups" => Value::from_pairs((0..world.hosts.groups.len()).map(|group| {
+                let members = world.hosts.members(group).into_iter();
+                let names = members.map(|host| Value::from(&*world.hosts.host_name(host)));
+                let name = world.hosts.group_name(group).to_string();
+                (name, Value::from(names.collect::<Vec<_>>()))
+            })),
             "group_names" => {
                 let groups = world.hosts.groups_of(self.scope.host?).iter();
                 let mut names: Vec<&str> = groups
@@ -432,7 +423,9 @@ pub fn to_value(node: &Node) -> Value {
         Data::Text(text) | Data::Literal(text) | Data::Vault(text) => Value::from(&**text),
         Data::Secret(secret) => Value::from(secret.reveal()),
         Data::List(items) => Value::from(items.iter().map(to_value).collect::<Vec<_>>()),
-        Data::Map(map) => map.iter().map(|(k, v)| (k.name.to_string(), to_value(v))).collect(),
+        Data::Map(map) => {
+            Value::from_pairs(map.iter().map(|(k, v)| (k.name.to_string(), to_value(v))))
+        }
     }
 }
 
