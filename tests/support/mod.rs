@@ -1,0 +1,133 @@
+//! A scratch project and the program under test, for all integration tests.
+
+#![allow(dead_code)] // every test binary uses its own part of this
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// What one call of drsync came to.
+pub struct Ran {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output, without colours.
+    pub out: String,
+    /// Standard error, without colours.
+    pub err: String,
+}
+
+impl Ran {
+    /// Asserts the exit code; prints everything when it is another.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
+        self
+    }
+
+    /// Returns stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.out, self.err))
+    }
+
+    /// Returns stdout and stderr together.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+}
+
+/// A scratch folder with an inventory in it.
+pub struct Project {
+    dir: tempfile::TempDir,
+}
+
+impl Project {
+    /// Returns an empty project.
+    pub fn new() -> Project {
+        Project { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// Returns a project that holds a copy of the demo at `inventories/demo`.
+    pub fn demo() -> Project {
+        let project = Project::new();
+        copy(&repository().join("inventories/demo"), &project.path("inventories/demo"));
+        project
+    }
+
+    /// Returns a path inside the project.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> &Project {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// Prepares a call of drsync from the project's folder, in an environment without surprises.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drsync"));
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env_remove("DRSYNC_INVENTORY")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs drsync.
+    pub fn drsync(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments).output().unwrap())
+    }
+}
+
+/// Turns a finished process into what it came to.
+pub fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Returns the repository's root.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Returns the recordings of real systems that stand beside the repository; says so and returns
+/// `None` where they are missing.
+pub fn recordings() -> Option<PathBuf> {
+    let path = repository().join("../shared/cm-recordings");
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("skipped: there are no recordings at {}", path.display());
+    None
+}
+
+/// Copies a folder; what the demo remembers between runs stays behind.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_name() == ".drsync" {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
