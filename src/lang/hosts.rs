@@ -1,16 +1,16 @@
 //! `hosts.yaml`: a normal Ansible YAML inventory, with `group_vars/` and `host_vars/` beside it.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::range;
+use super::hosts_file;
 use super::scalar::Dialect;
 use super::source::Sources;
 use super::vars::{self, VarMap};
-use crate::model::nearest::did_you_mean;
-use crate::model::{Diagnostic, Map, Node};
+use crate::model::{Diagnostic, Node};
 
 /// A group of hosts.
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ pub struct Host {
     pub files: VarMap,
     /// Groups that name the host themselves.
     pub groups: Vec<usize>,
+    /// Taken out of `ungrouped`, where a child of `ungrouped` does not bring it back to.
+    left_ungrouped: bool,
 }
 
 /// All groups and hosts, in the order first met.
@@ -71,223 +73,129 @@ impl Hosts {
         let mut hosts = Hosts::default();
         hosts.group_index("all");
         hosts.group_index("ungrouped");
+        // Inventories have it as the first child of `all`.
+        hosts.link(ALL, UNGROUPED);
         if let Some(node) = sources.mapping(file, Dialect::Ansible) {
-            let mut mistakes = Vec::new();
-            for (name, body) in node.as_map().unwrap_or(&Map::default()).iter() {
-                hosts.read_group(&name.name, body, None, &mut mistakes);
-            }
-            sources.mistakes.extend(mistakes);
+            sources.mistakes.extend(hosts_file::read(&mut hosts, &node));
         }
-        hosts.reconcile();
+        sources.mistakes.extend(hosts.reconcile());
         if let Some(folder) = file.parent() {
             hosts.folder = folder.display().to_string();
             vars::load_folders(sources, folder, &mut hosts);
-        }
-        if let Some(circle) = hosts.circle() {
-            let said = format!("groups contain each other: {circle}");
-            sources.mistakes.push(Diagnostic::error(said));
-            return hosts;
         }
         hosts.settle();
         hosts
     }
 
-    fn group_index(&mut self, name: &str) -> usize {
+    /// Returns the index of the group `name`, which is created if need be.
+    pub fn group_index(&mut self, name: &str) -> usize {
         let entry = self.groups.entry(Arc::from(name));
         let index = entry.index();
         entry.or_insert_with(|| Group { priority: 1, ..Group::default() });
         index
     }
 
-    fn host_index(&mut self, name: &str) -> usize {
+    /// Returns the index of the host `name`, which is created if need be.
+    pub fn host_index(&mut self, name: &str) -> usize {
         let entry = self.hosts.entry(Arc::from(name));
         let index = entry.index();
         entry.or_default();
         index
     }
 
-    /// Reads one group: `hosts`, `children` and `vars`.
-    fn read_group(
-        &mut self,
-        name: &str,
-        body: &Node,
-        parent: Option<usize>,
-        mistakes: &mut Vec<Diagnostic>,
-    ) {
-        let group = self.group_index(name);
-        if let Some(parent) = parent {
-            self.adopt(parent, group);
+    /// Puts a host into a group, unless it is there already.
+    pub fn join(&mut self, group: usize, host: usize) {
+        if !self.hosts[host].groups.contains(&group) {
+            self.hosts[host].groups.push(group);
+            self.groups[group].hosts.push(host);
         }
-        if matches!(body.data, crate::model::Data::Null) {
-            return;
-        }
-        let Some(body) = body.as_map() else {
-            let said = format!("group `{name}` must be a mapping, found {}", body.sort());
-            mistakes.push(Diagnostic::error(said).at(&body.place).hint(
-                "a group has `hosts`, `children` and `vars`".to_string(),
-            ));
-            return;
-        };
-        for (key, section) in body.iter() {
-            match &*key.name {
-                "hosts" => self.read_hosts(group, section, mistakes),
-                "children" => self.read_children(group, section, mistakes),
-                "vars" => self.read_vars(group, section, mistakes),
-                other => mistakes.push(
-                    Diagnostic::error(format!("unknown key `{other}` in group `{name}`"))
-                        .at(&key.place)
-                        .hint(
-                            did_you_mean(other, ["hosts", "children", "vars"])
-                                .or(Some("a group has `hosts`, `children` and `vars`".into())),
-                        ),
-                ),
+    }
+
+    /// Makes `child` a child of `parent`.
+    ///
+    /// Errors: the circle this would close, as `a → b → a`.
+    pub fn adopt(&mut self, parent: usize, child: usize) -> Result<(), String> {
+        match self.circle(parent, child) {
+            Some(circle) => Err(circle),
+            None => {
+                self.link(parent, child);
+                Ok(())
             }
         }
     }
 
-    fn read_children(&mut self, group: usize, section: &Node, mistakes: &mut Vec<Diagnostic>) {
-        for (key, child) in section_entries(section, "children", mistakes) {
-            self.read_group(&key, &child, Some(group), mistakes);
-        }
-    }
-
-    fn read_vars(&mut self, group: usize, section: &Node, mistakes: &mut Vec<Diagnostic>) {
-        let Some(map) = section_map(section, "vars", mistakes) else { return };
-        for (key, value) in map.iter() {
-            if &*key.name == "ansible_group_priority" {
-                match value.as_text().and_then(|text| text.trim().parse().ok()) {
-                    Some(priority) => self.groups[group].priority = priority,
-                    None => mistakes.push(
-                        Diagnostic::error("`ansible_group_priority` must be a whole number")
-                            .at(&value.place),
-                    ),
-                }
-                continue;
-            }
-            self.groups[group].inline.insert(key.name.clone(), Arc::new(value.clone()));
-        }
-    }
-
-    fn read_hosts(&mut self, group: usize, section: &Node, mistakes: &mut Vec<Diagnostic>) {
-        if let Some(text) = section.as_text() {
-            return self.read_host(group, text, section, None, mistakes);
-        }
-        let Some(map) = section_map(section, "hosts", mistakes) else { return };
-        for (key, body) in map.iter() {
-            let at = Node::text(key.place.clone(), &key.name);
-            self.read_host(group, &key.name, &at, Some(body), mistakes);
-        }
-    }
-
-    fn read_host(
-        &mut self,
-        group: usize,
-        pattern: &str,
-        at: &Node,
-        body: Option<&Node>,
-        mistakes: &mut Vec<Diagnostic>,
-    ) {
-        let (names, port) = match split_port(pattern).and_then(|(name, port)| {
-            range::expand(name).map(|names| (names, port))
-        }) {
-            Ok(found) => found,
-            Err(said) => {
-                mistakes.push(Diagnostic::error(said).at(&at.place));
-                return;
-            }
-        };
-        let vars = body.and_then(|body| section_map(body, "host variables", mistakes));
-        for name in names {
-            let host = self.host_index(&name);
-            if !self.groups[group].hosts.contains(&host) {
-                self.groups[group].hosts.push(host);
-                self.hosts[host].groups.push(group);
-            }
-            if let Some(port) = port {
-                let node = Node::new(
-                    at.place.clone(),
-                    crate::model::Data::Int(i64::from(port), Arc::from(port.to_string())),
-                );
-                self.hosts[host].inline.insert(Arc::from("ansible_port"), Arc::new(node));
-            }
-            for (key, value) in vars.iter().flat_map(|map| map.iter()) {
-                self.hosts[host].inline.insert(key.name.clone(), Arc::new(value.clone()));
-            }
-        }
-    }
-
-    fn adopt(&mut self, parent: usize, child: usize) {
-        if parent != child && !self.groups[parent].children.contains(&child) {
+    fn link(&mut self, parent: usize, child: usize) {
+        if !self.groups[child].parents.contains(&parent) {
             self.groups[parent].children.push(child);
             self.groups[child].parents.push(parent);
         }
     }
 
     /// Puts parentless groups under `all` and hosts without a group under `ungrouped`.
-    fn reconcile(&mut self) {
-        self.adopt(ALL, UNGROUPED);
+    fn reconcile(&mut self) -> Vec<Diagnostic> {
+        let mut mistakes = Vec::new();
         for group in 1..self.groups.len() {
             if self.groups[group].parents.is_empty() {
-                self.adopt(ALL, group);
+                self.link(ALL, group);
             }
         }
         for host in 0..self.hosts.len() {
-            let real = self.hosts[host].groups.iter().any(|g| *g != ALL && *g != UNGROUPED);
-            let ungrouped = self.hosts[host].groups.contains(&UNGROUPED);
-            if real && ungrouped {
-                self.hosts[host].groups.retain(|g| *g != UNGROUPED);
-                self.groups[UNGROUPED].hosts.retain(|h| *h != host);
-            } else if !real && !ungrouped {
-                self.hosts[host].groups.push(UNGROUPED);
-                self.groups[UNGROUPED].hosts.push(host);
-            }
-        }
-    }
-
-    /// Returns a circle among the groups as `a → b → a`, if there is one.
-    fn circle(&self) -> Option<String> {
-        fn visit(hosts: &Hosts, group: usize, path: &mut Vec<usize>, done: &mut [bool]) -> bool {
-            if path.contains(&group) {
-                path.push(group);
-                return true;
-            }
-            if done[group] {
-                return false;
-            }
-            path.push(group);
-            for child in &hosts.groups[group].children {
-                if visit(hosts, *child, path, done) {
-                    return true;
+            let name = self.host_name(host);
+            let groups = self.ancestors(&self.hosts[host].groups);
+            let real = groups.iter().any(|g| *g != ALL && *g != UNGROUPED);
+            if groups.contains(&UNGROUPED) {
+                if real && self.hosts[host].groups.contains(&UNGROUPED) {
+                    self.hosts[host].left_ungrouped = true;
+                    self.hosts[host].groups.retain(|g| *g != UNGROUPED);
+                    self.groups[UNGROUPED].hosts.retain(|h| *h != host);
+                }
+            } else if !real {
+                // Ansible goes by the name, and looks among the groups first.
+                match self.groups.get_index_of(&name) {
+                    Some(group) => mistakes.extend(self.adopt(UNGROUPED, group).err().map(|_| {
+                        Diagnostic::error(format!("the host `{name}` has the name of a group"))
+                            .because("Being in no group it would make that group contain itself.")
+                    })),
+                    None => self.join(UNGROUPED, host),
                 }
             }
-            path.pop();
-            done[group] = true;
-            false
         }
-        let (mut path, mut done) = (Vec::new(), vec![false; self.groups.len()]);
-        for group in 0..self.groups.len() {
-            if visit(self, group, &mut path, &mut done) {
-                let last = path.last().copied()?;
-                let start = path.iter().position(|g| *g == last)?;
-                let names: Vec<&str> = path[start..].iter().map(|g| self.group_name(*g)).collect();
-                return Some(names.join(" → "));
+        mistakes
+    }
+
+    /// Returns the circle that `child` below `parent` would close, as `a → b → a`.
+    fn circle(&self, parent: usize, child: usize) -> Option<String> {
+        let mut below: HashMap<usize, usize> = HashMap::from([(parent, child)]);
+        let mut open = vec![parent];
+        while let Some(group) = open.pop().filter(|_| !below.contains_key(&child)) {
+            for above in &self.groups[group].parents {
+                if !below.contains_key(above) {
+                    below.insert(*above, group);
+                    open.push(*above);
+                }
             }
         }
-        None
+        let mut next = *below.get(&child)?;
+        let mut names = vec![self.group_name(child)];
+        while next != child {
+            names.push(self.group_name(next));
+            next = *below.get(&next)?;
+        }
+        names.push(self.group_name(child));
+        Some(names.join(" → "))
     }
 
     /// Computes depths and the layers of variables of every host.
     fn settle(&mut self) {
-        for group in 0..self.groups.len() {
-            self.deepen(group);
-        }
+        self.deepen();
         let group_layers: Vec<(Layer, Layer)> = self
             .groups
             .values()
             .map(|group| (Arc::new(group.inline.clone()), Arc::new(group.files.clone())))
             .collect();
         for host in 0..self.hosts.len() {
-            let groups = self.ancestors(&self.hosts[host].groups);
+            let mut groups = self.ancestors(&self.hosts[host].groups);
+            groups.retain(|group| *group != UNGROUPED || !self.hosts[host].left_ungrouped);
             let mut layers: Vec<Layer> = Vec::new();
             // Ansible's VARIABLE_PRECEDENCE: what the inventory file says of `all`, then of the
             // other groups; then group_vars/all, then the other group_vars; then the host's own.
@@ -301,11 +209,18 @@ impl Hosts {
         }
     }
 
-    fn deepen(&mut self, group: usize) {
-        for child in self.groups[group].children.clone() {
-            if self.groups[child].depth <= self.groups[group].depth {
-                self.groups[child].depth = self.groups[group].depth + 1;
-                self.deepen(child);
+    /// Sets every depth to the longest way from `all`, each group after all its parents.
+    fn deepen(&mut self) {
+        let mut parents: Vec<usize> = self.groups.values().map(|g| g.parents.len()).collect();
+        let mut open = vec![ALL];
+        while let Some(group) = open.pop() {
+            let depth = self.groups[group].depth + 1;
+            for child in self.groups[group].children.clone() {
+                self.groups[child].depth = self.groups[child].depth.max(depth);
+                parents[child] -= 1;
+                if parents[child] == 0 {
+                    open.push(child);
+                }
             }
         }
     }
@@ -320,7 +235,9 @@ impl Hosts {
                 open.extend(&self.groups[group].parents);
             }
         }
-        found.sort_by_key(|g| (self.groups[*g].depth, self.groups[*g].priority, self.group_name(*g)));
+        found.sort_by_key(|g| {
+            (self.groups[*g].depth, self.groups[*g].priority, self.group_name(*g))
+        });
         found
     }
 
@@ -375,50 +292,4 @@ impl Hosts {
     pub fn variable(&self, host: usize, name: &str) -> Option<&Arc<Node>> {
         self.layers(host).iter().rev().find_map(|layer| layer.get(name))
     }
-}
-
-/// Splits `host:2222` and `[ipv6]:22`; a range's colons do not count.
-fn split_port(pattern: &str) -> Result<(&str, Option<u16>), String> {
-    if let Some((name, port)) = pattern.rsplit_once(':')
-        && !port.is_empty()
-        && port.bytes().all(|b| b.is_ascii_digit())
-        && name.matches('[').count() == name.matches(']').count()
-        && !name.contains("::")
-        && name.split('[').next().is_some_and(|head| !head.contains(':'))
-    {
-        let number = port.parse().map_err(|_| format!("`{port}` is not a port number"))?;
-        return Ok((name, Some(number)));
-    }
-    Ok((pattern, None))
-}
-
-fn section_map<'a>(
-    section: &'a Node,
-    what: &str,
-    mistakes: &mut Vec<Diagnostic>,
-) -> Option<&'a Map> {
-    if matches!(section.data, crate::model::Data::Null) {
-        return None;
-    }
-    let map = section.as_map();
-    if map.is_none() {
-        let said = format!("`{what}` must be a mapping, found {}", section.sort());
-        mistakes.push(Diagnostic::error(said).at(&section.place).hint(
-            "write every name as a key: `name:`".to_string(),
-        ));
-    }
-    map
-}
-
-fn section_entries(
-    section: &Node,
-    what: &str,
-    mistakes: &mut Vec<Diagnostic>,
-) -> Vec<(Arc<str>, Node)> {
-    if let Some(text) = section.as_text() {
-        return vec![(Arc::from(text), Node::new(section.place.clone(), crate::model::Data::Null))];
-    }
-    section_map(section, what, mistakes)
-        .map(|map| map.iter().map(|(k, v)| (k.name.clone(), v.clone())).collect())
-        .unwrap_or_default()
 }

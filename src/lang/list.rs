@@ -5,7 +5,45 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::hosts::{ALL, Hosts};
+use super::pyyaml::float_text;
 use crate::model::{Data, Node};
+
+/// Names Ansible keeps for itself (its `INTERNAL_STATIC_VARS`): it shows no variable called so.
+const INTERNAL: [&str; 33] = [
+    "ansible_async_path",
+    "ansible_collection_name",
+    "ansible_config_file",
+    "ansible_dependent_role_names",
+    "ansible_diff_mode",
+    "ansible_facts",
+    "ansible_forks",
+    "ansible_inventory_sources",
+    "ansible_limit",
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "ansible_play_role_names",
+    "ansible_playbook_python",
+    "ansible_role_name",
+    "ansible_role_names",
+    "ansible_run_tags",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "group_names",
+    "groups",
+    "hostvars",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "play_hosts",
+    "playbook_dir",
+    "role_name",
+    "role_names",
+    "role_path",
+    "role_uuid",
+];
 
 /// Returns the JSON `ansible-inventory --list` prints.
 pub fn list(hosts: &Hosts) -> Value {
@@ -42,11 +80,8 @@ fn add_group(
             entry.insert("hosts".into(), Value::Array(names));
         }
     }
-    let children: Vec<Value> = body
-        .children
-        .iter()
-        .map(|child| json!(hosts.group_name(*child)))
-        .collect();
+    let children: Vec<Value> =
+        body.children.iter().map(|child| json!(hosts.group_name(*child))).collect();
     if !children.is_empty() {
         entry.insert("children".into(), Value::Array(children));
     }
@@ -61,34 +96,60 @@ fn add_group(
 fn host_vars(hosts: &Hosts, host: usize) -> Map<String, Value> {
     let mut vars = Map::new();
     for layer in hosts.layers(host) {
-        for (name, node) in layer.iter() {
+        for (name, node) in layer.iter().filter(|(name, _)| !INTERNAL.contains(&&***name)) {
             vars.insert(name.to_string(), to_json(node));
         }
     }
     vars
 }
 
-/// Returns JSON as Ansible prints it: keys sorted, four blanks of indentation.
+/// Returns JSON as Ansible prints it: keys sorted, four blanks of indentation, Python's numbers.
 pub fn printed(page: &Value) -> String {
-    let mut out = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    match serde::Serialize::serialize(&sorted(page), &mut serializer) {
-        Ok(()) => String::from_utf8_lossy(&out).into_owned(),
-        Err(error) => error.to_string(),
+    let mut out = String::new();
+    print(page, 0, &mut out);
+    out
+}
+
+fn print(value: &Value, depth: usize, out: &mut String) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                out.push_str(if index == 0 { "{" } else { "," });
+                new_line(depth + 1, out);
+                print_text(key, out);
+                out.push_str(": ");
+                print(value, depth + 1, out);
+            }
+            new_line(depth, out);
+            out.push('}');
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index == 0 { "[" } else { "," });
+                new_line(depth + 1, out);
+                print(item, depth + 1, out);
+            }
+            new_line(depth, out);
+            out.push(']');
+        }
+        Value::Number(number) if number.is_f64() => {
+            out.push_str(&float_text(number.as_f64().unwrap_or_default()));
+        }
+        Value::String(text) => print_text(text, out),
+        other => out.push_str(&other.to_string()),
     }
 }
 
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            entries.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect::<Map<_, _>>().into()
-        }
-        Value::Array(items) => items.iter().map(sorted).collect(),
-        other => other.clone(),
-    }
+fn new_line(depth: usize, out: &mut String) {
+    out.push('\n');
+    out.push_str(&"    ".repeat(depth));
+}
+
+fn print_text(text: &str, out: &mut String) {
+    // Python leaves DEL as it is, but a terminal (and our own output) swallows it.
+    out.push_str(&Value::from(text).to_string().replace('\u{7f}', "\\u007f"));
 }
 
 /// Returns a node as the JSON Ansible would print; templates and secrets are left as written.
@@ -118,17 +179,12 @@ pub fn graph(hosts: &Hosts) -> String {
 
 fn graph_group(hosts: &Hosts, group: usize, depth: usize, lines: &mut Vec<String>) {
     let bar = "  |".repeat(depth);
-    let mut children: Vec<usize> = hosts.groups[group].children.clone();
-    children.sort_by_key(|child| hosts.group_name(*child).to_string());
-    for child in children {
-        lines.push(format!("{bar}--@{}:", hosts.group_name(child)));
-        graph_group(hosts, child, depth + 1, lines);
+    for child in &hosts.groups[group].children {
+        lines.push(format!("{bar}--@{}:", hosts.group_name(*child)));
+        graph_group(hosts, *child, depth + 1, lines);
     }
-    if group == ALL {
-        return;
+    if group != ALL {
+        let names = hosts.groups[group].hosts.iter().map(|host| hosts.host_name(*host));
+        lines.extend(names.map(|name| format!("{bar}--{name}")));
     }
-    let mut names: Vec<_> =
-        hosts.groups[group].hosts.iter().map(|host| hosts.host_name(*host)).collect();
-    names.sort();
-    lines.extend(names.into_iter().map(|name| format!("{bar}--{name}")));
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
+use super::pyyaml;
 use crate::model::Data;
 
 /// Whose rules decide what a plain scalar means.
@@ -23,7 +24,7 @@ pub enum Dialect {
 pub fn resolve(text: &str, dialect: Dialect) -> Data {
     match dialect {
         Dialect::Core => core(text),
-        Dialect::Ansible => yaml_1_1(text),
+        Dialect::Ansible => pyyaml::resolve(text),
     }
 }
 
@@ -33,13 +34,15 @@ pub fn key_text(data: &Data, dialect: Dialect) -> Arc<str> {
         (Data::Null, _) => Arc::from("null"),
         (Data::Bool(value, _), Dialect::Ansible) => Arc::from(value.to_string()),
         (Data::Int(value, _), Dialect::Ansible) => Arc::from(value.to_string()),
+        (Data::Float(value, _), Dialect::Ansible) => Arc::from(pyyaml::float_text(*value)),
         (Data::Bool(_, raw) | Data::Int(_, raw) | Data::Float(_, raw), _) => raw.clone(),
         (Data::Text(text) | Data::Literal(text) | Data::Vault(text), _) => text.clone(),
         (Data::Secret(_) | Data::List(_) | Data::Map(_), _) => Arc::from(""),
     }
 }
 
-fn is_null(text: &str) -> bool {
+/// True for what means "nothing" in every dialect.
+pub fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
@@ -79,9 +82,10 @@ fn core_int(text: &str, digits: &str) -> Option<i64> {
 }
 
 fn core_float(text: &str, digits: &str) -> Option<f64> {
-    static FLOAT: LazyLock<Regex> = LazyLock::new(|| pattern(
-        r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$",
-    ));
+    static FLOAT: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+            .expect("the pattern is a constant that compiles")
+    });
     match digits {
         ".inf" | ".Inf" | ".INF" => {
             Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY })
@@ -91,94 +95,21 @@ fn core_float(text: &str, digits: &str) -> Option<f64> {
     }
 }
 
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("the pattern is a constant that compiles")
-}
-
-/// The patterns of PyYAML's resolver (`yaml/resolver.py`).
-struct Patterns {
-    int: Regex,
-    float: Regex,
-}
-
-static YAML_1_1: LazyLock<Patterns> = LazyLock::new(|| Patterns {
-    int: pattern(concat!(
-        r"^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)",
-        r"|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$"
-    )),
-    float: pattern(concat!(
-        r"^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+][0-9]+)?",
-        r"|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?",
-        r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*",
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    )),
-});
-
-fn yaml_1_1(text: &str) -> Data {
-    if is_null(text) {
-        return Data::Null;
-    }
+/// Returns what a bare word of a JSON file means: a number, a truth value or null.
+pub fn json(text: &str) -> Data {
+    let raw = || Arc::from(text);
     match text {
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Data::Bool(true, Arc::from(text));
-        }
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Data::Bool(false, Arc::from(text));
-        }
+        "true" | "false" => return Data::Bool(text == "true", raw()),
+        "null" => return Data::Null,
         _ => {}
     }
-    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {
-        return Data::Text(Arc::from(text));
+    if let Ok(int) = text.parse() {
+        return Data::Int(int, raw());
     }
-    if YAML_1_1.int.is_match(text) {
-        if let Some(int) = int_1_1(text) {
-            return Data::Int(int, Arc::from(text));
-        }
-    } else if YAML_1_1.float.is_match(text)
-        && let Some(float) = float_1_1(text)
-    {
-        return Data::Float(float, Arc::from(text));
+    match text.parse() {
+        Ok(float) if text.contains(['.', 'e', 'E']) => Data::Float(float, raw()),
+        _ => Data::Text(raw()),
     }
-    Data::Text(Arc::from(text))
-}
-
-/// Splits off the sign: -1 or 1, and the rest without underscores.
-fn signed(text: &str) -> (i64, String) {
-    let sign = if text.starts_with('-') { -1 } else { 1 };
-    (sign, text.trim_start_matches(['-', '+']).replace('_', ""))
-}
-
-fn int_1_1(text: &str) -> Option<i64> {
-    let (sign, digits) = signed(text);
-    let value = if let Some(binary) = digits.strip_prefix("0b") {
-        i64::from_str_radix(binary, 2).ok()?
-    } else if let Some(hex) = digits.strip_prefix("0x") {
-        i64::from_str_radix(hex, 16).ok()?
-    } else if digits.contains(':') {
-        // Base 60, as in times: 1:30 is 90.
-        digits.split(':').try_fold(0i64, |sum, part| {
-            sum.checked_mul(60)?.checked_add(part.parse().ok()?)
-        })?
-    } else if digits.len() > 1 && digits.starts_with('0') {
-        i64::from_str_radix(&digits, 8).ok()?
-    } else {
-        digits.parse().ok()?
-    };
-    Some(sign * value)
-}
-
-fn float_1_1(text: &str) -> Option<f64> {
-    let (sign, digits) = signed(text);
-    let sign = if sign < 0 { -1.0 } else { 1.0 };
-    let value = match digits.to_lowercase().as_str() {
-        ".inf" => f64::INFINITY,
-        ".nan" => f64::NAN,
-        sexagesimal if sexagesimal.contains(':') => sexagesimal
-            .split(':')
-            .try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))?,
-        plain => plain.parse().ok()?,
-    };
-    Some(sign * value)
 }
 
 #[cfg(test)]
@@ -198,10 +129,23 @@ mod tests {
     #[test]
     fn our_files_keep_words_and_modes() {
         for (text, meant) in [
-            ("yes", "text"), ("on", "text"), ("true", "bool true"), ("0644", "text"),
-            ("644", "int 644"), ("0x1F", "int 31"), ("1.5e3", "float 1500"), ("1.2.3", "text"),
-            ("-3", "int -3"), ("~", "null"), ("", "null"), ("12:30", "text"), ("0", "int 0"),
-            ("0.5", "float 0.5"), ("007.5", "text"), (".inf", "float inf"), ("1_000", "text"),
+            ("yes", "text"),
+            ("on", "text"),
+            ("true", "bool true"),
+            ("0644", "text"),
+            ("644", "int 644"),
+            ("0x1F", "int 31"),
+            ("1.5e3", "float 1500"),
+            ("1.2.3", "text"),
+            ("-3", "int -3"),
+            ("~", "null"),
+            ("", "null"),
+            ("12:30", "text"),
+            ("0", "int 0"),
+            ("0.5", "float 0.5"),
+            ("007.5", "text"),
+            (".inf", "float inf"),
+            ("1_000", "text"),
         ] {
             assert_eq!(shown(text, Dialect::Core), meant, "{text}");
         }
@@ -210,10 +154,22 @@ mod tests {
     #[test]
     fn ansible_files_mean_what_pyyaml_says() {
         for (text, meant) in [
-            ("yes", "bool true"), ("Off", "bool false"), ("0644", "int 420"), ("0o644", "text"),
-            ("1_000", "int 1000"), ("0x1F", "int 31"), ("1e3", "text"), ("1.5e+3", "float 1500"),
-            ("12:30:45", "int 45045"), ("1:30", "int 90"), ("y", "text"), ("089", "text"),
-            ("-0b11", "int -3"), ("1.", "float 1"), ("+.inf", "float inf"), ("1:30.5", "float 90.5"),
+            ("yes", "bool true"),
+            ("Off", "bool false"),
+            ("0644", "int 420"),
+            ("0o644", "text"),
+            ("1_000", "int 1000"),
+            ("0x1F", "int 31"),
+            ("1e3", "text"),
+            ("1.5e+3", "float 1500"),
+            ("12:30:45", "int 45045"),
+            ("1:30", "int 90"),
+            ("y", "text"),
+            ("089", "text"),
+            ("-0b11", "int -3"),
+            ("1.", "float 1"),
+            ("+.inf", "float inf"),
+            ("1:30.5", "float 90.5"),
         ] {
             assert_eq!(shown(text, Dialect::Ansible), meant, "{text}");
         }

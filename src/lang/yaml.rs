@@ -6,9 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde_yaml::granit_parser::{self, Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
+use super::pyyaml;
 use super::scalar::{self, Dialect};
+use super::tag;
 use crate::model::{Data, Diagnostic, Key, Map, Node, Place};
 
 /// Nesting beyond this is a mistake or an attack.
@@ -22,6 +25,10 @@ const MOST_ALIASED: usize = 200_000;
 ///
 /// Errors: the first syntax error, or every duplicate key, each with its place.
 pub fn parse(file: &Arc<str>, text: &str, dialect: Dialect) -> Result<Node, Vec<Diagnostic>> {
+    // Ansible tries JSON first, which knows no byte order mark; there 1e3 is a number.
+    let json = dialect == Dialect::Ansible
+        && text.trim_start().starts_with('{')
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = granit_parser::options! {
         flow_nesting_limit: DEEPEST,
@@ -33,6 +40,8 @@ pub fn parse(file: &Arc<str>, text: &str, dialect: Dialect) -> Result<Node, Vec<
         parser,
         file: file.clone(),
         dialect,
+        json,
+        literal: 0,
         anchors: HashMap::new(),
         budget: MOST_NODES,
         aliased: 0,
@@ -46,6 +55,10 @@ struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
     file: Arc<str>,
     dialect: Dialect,
+    /// True for a file that is JSON throughout.
+    json: bool,
+    /// How many `!unsafe` collections are open.
+    literal: usize,
     /// Anchored nodes and how many nodes each holds.
     anchors: HashMap<usize, (Node, usize)>,
     budget: usize,
@@ -107,14 +120,16 @@ impl<'a> Builder<'a> {
         if depth > DEEPEST {
             return Err(too_deep(&place));
         }
+        let mapping = matches!(event, Event::MappingStart(..));
         self.budget = self.budget.checked_sub(1).ok_or_else(|| too_many(&place))?;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let node = Node::new(place, self.scalar(&text, style, tag.as_deref()));
-                Ok(self.anchored(anchor, node, 1))
+                let data = self.scalar(&text, style, tag.as_deref(), &place)?;
+                Ok(self.anchored(anchor, Node::new(place, data), 1))
             }
-            Event::SequenceStart(_, anchor, _) => self.sequence(place, anchor, depth),
-            Event::MappingStart(_, anchor, _) => self.mapping(place, anchor, depth),
+            Event::SequenceStart(_, anchor, tag) | Event::MappingStart(_, anchor, tag) => {
+                self.collection(mapping, place, (anchor, tag.as_deref()), depth)
+            }
             Event::Alias(id) => self.alias(id, &place),
             Event::UnresolvedAlias(name) => {
                 Err(Diagnostic::error(format!("alias `*{name}` has no anchor `&{name}` before it"))
@@ -143,37 +158,62 @@ impl<'a> Builder<'a> {
         Ok((Node::new(place.clone(), data), size))
     }
 
-    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Data {
-        if let Some(tag) = tag {
-            let name = tag.original();
-            match name.as_str() {
-                "!vault" | "!vault-encrypted" => return Data::Vault(Arc::from(text)),
-                "!unsafe" => return Data::Literal(Arc::from(text)),
-                "!!str" | "!" => return Data::Text(Arc::from(text)),
-                _ => {}
-            }
-        }
-        match style {
-            ScalarStyle::Plain => scalar::resolve(text, self.dialect),
-            _ => Data::Text(Arc::from(text)),
-        }
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        place: &Place,
+    ) -> Step<Data> {
+        let plain = matches!(style, ScalarStyle::Plain);
+        let settled = |data| if self.literal > 0 { pyyaml::literal(data) } else { data };
+        Ok(match (tag.map(tag_name).as_deref(), self.dialect) {
+            (Some(tag), Dialect::Ansible) => settled(tag::scalar(tag, text, place)?),
+            (Some("!vault" | "!vault-encrypted"), Dialect::Core) => Data::Vault(Arc::from(text)),
+            (Some("!unsafe"), Dialect::Core) => Data::Literal(Arc::from(text)),
+            (Some("!!str" | "!"), Dialect::Core) => Data::Text(Arc::from(text)),
+            _ if plain && self.json => scalar::json(text),
+            _ if plain && self.literal > 0 => pyyaml::resolve_literal(text),
+            _ if plain => scalar::resolve(text, self.dialect),
+            _ => settled(Data::Text(Arc::from(text))),
+        })
     }
 
-    fn sequence(&mut self, place: Place, anchor: usize, depth: usize) -> Step<(Node, usize)> {
+    fn collection(
+        &mut self,
+        mapping: bool,
+        place: Place,
+        (anchor, tag): (usize, Option<&Tag>),
+        depth: usize,
+    ) -> Step<(Node, usize)> {
+        let tag = tag.map(tag_name).filter(|_| self.dialect == Dialect::Ansible);
+        let literal = tag.as_deref() == Some(tag::UNSAFE);
+        self.literal += usize::from(literal);
+        let (mut data, size) = if mapping { self.mapping(depth)? } else { self.sequence(depth)? };
+        self.literal -= usize::from(literal);
+        if let Some(tag) = tag {
+            data = tag::collection(&tag, data, &place)?;
+        }
+        if self.json {
+            data = tag::from_json(data);
+        }
+        Ok(self.anchored(anchor, Node::new(place, data), size))
+    }
+
+    fn sequence(&mut self, depth: usize) -> Step<(Data, usize)> {
         let (mut items, mut size) = (Vec::new(), 1);
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                break;
+                return Ok((Data::List(items), size));
             }
             let (node, held) = self.node(event, &span, depth + 1)?;
             size += held;
             items.push(node);
         }
-        Ok(self.anchored(anchor, Node::new(place, Data::List(items)), size))
     }
 
-    fn mapping(&mut self, place: Place, anchor: usize, depth: usize) -> Step<(Node, usize)> {
+    fn mapping(&mut self, depth: usize) -> Step<(Data, usize)> {
         let (mut map, mut size) = (Map::default(), 1);
         let mut seen: HashMap<Arc<str>, Place> = HashMap::new();
         let mut merged: Vec<Node> = Vec::new();
@@ -200,10 +240,8 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        for source in merged {
-            self.merge(&mut map, &mut seen, source)?;
-        }
-        Ok(self.anchored(anchor, Node::new(place, Data::Map(map)), size))
+        let map = if merged.is_empty() { map } else { merge(merged, map)? };
+        Ok((Data::Map(map), size))
     }
 
     fn key(&self, node: Node) -> Step<Key> {
@@ -215,29 +253,42 @@ impl<'a> Builder<'a> {
         };
         Ok(Key { name, place: node.place })
     }
+}
 
-    /// Merges the mapping (or mappings) under `<<`; what is there already wins.
-    fn merge(
-        &mut self,
-        map: &mut Map,
-        seen: &mut HashMap<Arc<str>, Place>,
-        source: Node,
-    ) -> Step<()> {
+/// Puts the mappings under `<<` before what `own` has, as PyYAML does: of several `<<` the later
+/// one wins, in the list under one `<<` the earlier mapping, and `own` wins over all.
+fn merge(sources: Vec<Node>, own: Map) -> Step<Map> {
+    let mut found: IndexMap<Arc<str>, (Key, Node)> = IndexMap::new();
+    let mut add = |map: Map| {
+        // A key keeps the position it was first met at.
+        found.extend(map.0.into_iter().map(|(key, node)| (key.name.clone(), (key, node))));
+    };
+    for source in sources {
         match source.data {
-            Data::Map(entries) => {
-                for (key, value) in entries.0 {
-                    if !seen.contains_key(&key.name) {
-                        seen.insert(key.name.clone(), key.place.clone());
-                        map.0.push((key, value));
-                    }
-                }
-                Ok(())
-            }
             Data::List(items) => {
-                items.into_iter().try_for_each(|item| self.merge(map, seen, item))
+                for item in items.into_iter().rev() {
+                    add(mergeable(item)?);
+                }
             }
-            _ => Err(Diagnostic::error("`<<` merges mappings only").at(&source.place)),
+            _ => add(mergeable(source)?),
         }
+    }
+    add(own);
+    Ok(Map(found.into_values().collect()))
+}
+
+fn mergeable(node: Node) -> Step<Map> {
+    match node.data {
+        Data::Map(map) => Ok(map),
+        _ => Err(Diagnostic::error("`<<` merges mappings only").at(&node.place)),
+    }
+}
+
+/// Returns a tag by its short name, however it was written: `!!str`, `!unsafe`.
+fn tag_name(tag: &Tag) -> String {
+    match tag.suffix_in_namespace("tag:yaml.org,2002:") {
+        Some(name) => format!("!!{name}"),
+        None => format!("{}{}", tag.handle(), tag.suffix()),
     }
 }
 
@@ -298,6 +349,35 @@ mod tests {
         let b = node.get("b").unwrap();
         assert_eq!(b.get("x").unwrap().as_text(), Some("1"));
         assert_eq!(b.get("y").unwrap().as_text(), Some("3"));
+    }
+
+    #[test]
+    fn merged_keys_come_first_and_the_later_merge_wins() {
+        let text = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\n\
+            c: {own: 0, <<: *a, <<: *b}\nd: {<<: [*a, *b], x: 9}\n";
+        let node = read(text).unwrap();
+        let shown = |name: &str| -> Vec<String> {
+            let map = node.get(name).unwrap().as_map().unwrap();
+            map.iter()
+                .map(|(key, value)| format!("{}{}", key.name, value.as_text().unwrap()))
+                .collect()
+        };
+        assert_eq!(shown("c"), ["x1", "y3", "z4", "own0"]);
+        assert_eq!(shown("d"), ["y2", "z4", "x9"]);
+    }
+
+    #[test]
+    fn json_and_tags_count_in_ansible_files() {
+        let read = |text: &str| parse(&Arc::from("t.json"), text, Dialect::Ansible);
+        let node = read("{\"a\": 1e3, \"b\": {\"__ansible_unsafe\": \"{{ x }}\"}}").unwrap();
+        assert!(matches!(node.get("a").unwrap().data, Data::Float(1000.0, _)));
+        assert!(matches!(node.get("b").unwrap().data, Data::Literal(_)));
+        let node = read("a: !unsafe {b: [x]}\nc: !!int \"1:30\"\nd: 1e3\n").unwrap();
+        let inner = &node.get("a").unwrap().get("b").unwrap().as_list().unwrap()[0];
+        assert!(matches!(inner.data, Data::Literal(_)));
+        assert!(matches!(node.get("c").unwrap().data, Data::Int(90, _)));
+        assert!(matches!(node.get("d").unwrap().data, Data::Text(_)));
+        assert_eq!(read("a: 1\nb: !odd x\n").unwrap_err()[0].place.as_ref().unwrap().line, 2);
     }
 
     #[test]
