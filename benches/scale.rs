@@ -107,9 +107,13 @@ fn write_inventory(folder: &Path, hosts: usize) {
     for i in 0..RESOURCES {
         let resource = match i % 4 {
             0 => format!("os.sysctl: {{ name: net.test.key{i}, value: {i} }}"),
-            1 => format!("os.file: {{ path: /etc/t/{i}, content: \"site {{{{ site }}}} {i}\\n\", mode: \"0644\" }}"),
+            1 => format!(
+                "os.file: {{ path: /etc/t/{i}, content: \"site {{{{ site }}}} {i}\\n\", mode: \"0644\" }}"
+            ),
             2 => format!("os.service: {{ name: unit{i}, enabled: true, state: started }}"),
-            _ => format!("os.file: {{ path: /etc/h/{i}, content: \"{{{{ inventory_hostname }}}} {i}\\n\" }}"),
+            _ => format!(
+                "os.file: {{ path: /etc/h/{i}, content: \"{{{{ inventory_hostname }}}} {i}\\n\" }}"
+            ),
         };
         writeln!(text, "- name: resource {i}\n  {resource}").expect("a string can be written");
     }
@@ -164,23 +168,27 @@ fn answer(sheets: &drsync::engine::read::Sheets) -> Readings {
                 return Reply::Unknown(Arc::from("no managers here"));
             };
             let first = arguments.first().map_or("", |a| a.reveal());
-            let differs = target.host().is_some_and(|h| (h.len() + first.len()) % 10 == 0);
+            let differs = target.host().is_some_and(|h| (h.len() + first.len()).is_multiple_of(10));
             let number: String = first.chars().filter(char::is_ascii_digit).collect();
             let fields = match script.name {
                 "drsync_sysctl" => vec![("runtime", if differs { "x".into() } else { number })],
                 "drsync_sysctl_files" => vec![("files", files()), ("root", String::new())],
                 "drsync_file" => vec![
                     ("stat", "regular file|644|root|root|9".to_string()),
-                    ("digest", if differs { "0".into() } else { arguments[1].reveal().to_string() }),
+                    (
+                        "digest",
+                        if differs { "0".into() } else { arguments[1].reveal().to_string() },
+                    ),
                 ],
                 _ => vec![(
                     "unit",
                     "LoadState=loaded\nActiveState=active\nUnitFileState=enabled".to_string(),
                 )],
             };
-            let fields = fields
-                .into_iter()
-                .map(|(name, text)| Field { name: name.into(), live: Live::Known(Value::text(text)) });
+            let fields = fields.into_iter().map(|(name, text)| Field {
+                name: name.into(),
+                live: Live::Known(Value::text(text)),
+            });
             Reply::Fields(Arc::new(fields.collect()))
         });
         readings.replies.push(replies.collect());

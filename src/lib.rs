@@ -48,6 +48,8 @@
 //! Its file in `kinds/` (module doc: the manual page with an example), one line in
 //! `kinds/registry.rs`, cases in `tests/kinds/<kind>/`. Nothing else.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
+
 pub mod cli;
 pub mod engine;
 pub mod format;

@@ -73,9 +73,17 @@ fn from_the_first_plan_to_in_sync_and_back_to_drift() {
         }
     });
     let drift = run(&project, &["drift", "--json"]).expect(2).json();
-    let named: Vec<&str> =
-        drift["instances"].as_array().unwrap().iter().filter(|i| i["verdict"] == "change").map(|i| i["address"].as_str().unwrap()).collect();
-    assert_eq!(named, ["dr/dr-w02.example.com/os.sysctl[vm.swappiness]", "primary/cm.config[kafka]"]);
+    let named: Vec<&str> = drift["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|i| i["verdict"] == "change")
+        .map(|i| i["address"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        named,
+        ["dr/dr-w02.example.com/os.sysctl[vm.swappiness]", "primary/cm.config[kafka]"]
+    );
     run(&project, &["apply", "--yes"]).expect(0);
     run(&project, &["drift"]).expect(0);
 }
@@ -104,8 +112,12 @@ fn planning_writes_nothing() {
 }
 
 /// Lists every file with its content and time of change.
-fn walk(folder: &std::path::Path, seen: &mut Vec<(std::path::PathBuf, Vec<u8>, std::time::SystemTime)>) {
-    let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+fn walk(
+    folder: &std::path::Path,
+    seen: &mut Vec<(std::path::PathBuf, Vec<u8>, std::time::SystemTime)>,
+) {
+    let mut entries: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         let about = path.symlink_metadata().unwrap();

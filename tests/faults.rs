@@ -140,7 +140,8 @@ fn a_wrong_password_is_tried_once() {
             if text.contains("authorization: basic") {
                 count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
-            let answer = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let answer =
+                "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
             let _ = stream.write_all(answer.as_bytes());
         }
     });

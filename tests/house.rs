@@ -115,7 +115,8 @@ fn every_outside_crate_is_named_in_one_place() {
     for (file, text) in sources(&root()) {
         for (name, places) in OUTSIDE {
             let allowed = places.iter().any(|place| file.starts_with(place));
-            let named = |line: &&str| names(line, name) && (line.contains("::") || line.contains("use "));
+            let named =
+                |line: &&str| names(line, name) && (line.contains("::") || line.contains("use "));
             if let Some(line) = code(&text).iter().find(|line| named(line)).filter(|_| !allowed) {
                 wrong.push(format!("{file} names {name}: {}", line.trim()));
             }
@@ -133,7 +134,14 @@ fn the_simulator_shares_nothing_with_the_client() {
 
 #[test]
 fn nothing_below_the_command_line_reads_environment_or_arguments_or_prints() {
-    let banned = ["std::env::var", "std::env::args", "println!", "eprintln!", "SystemTime::now", "Timestamp::now"];
+    let banned = [
+        "std::env::var",
+        "std::env::args",
+        "println!",
+        "eprintln!",
+        "SystemTime::now",
+        "Timestamp::now",
+    ];
     let mut wrong = Vec::new();
     for (file, text) in sources(&root()) {
         if file.starts_with("cli/") || file == "main.rs" {
@@ -216,9 +224,11 @@ fn every_kind_is_registered_has_an_example_and_cases() {
         let kind = name.replacen('_', ".", 1);
         let cases = root().join("../tests/kinds").join(&kind);
         for case in ["change", "noop", "unknown"] {
-            let found = std::fs::read_dir(&cases).into_iter().flatten().flatten().any(|entry| {
-                entry.file_name().to_string_lossy().starts_with(case)
-            });
+            let found = std::fs::read_dir(&cases)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with(case));
             assert!(found, "{kind} has no `{case}` case in {}", cases.display());
         }
     }

@@ -73,7 +73,10 @@ fn changes(delta: &Delta) -> Vec<String> {
         Want::Absent(None) => "absent".into(),
         Want::Later(why) => format!("later {why}"),
     };
-    delta.differing().map(|a| format!("{}: {} -> {}", a.name, live(&a.before), after(&a.after))).collect()
+    delta
+        .differing()
+        .map(|a| format!("{}: {} -> {}", a.name, live(&a.before), after(&a.after)))
+        .collect()
 }
 
 /// Writes actions as one line each.
@@ -134,7 +137,8 @@ fn run(kind: &str, path: &Path) -> Result<(), String> {
     compare("changes", &changes(&delta), &list(case.get("changes")))?;
     let refused: Vec<String> = delta.refused.iter().cloned().collect();
     compare("refused", &refused, &case.get("refused").map(|n| vec![text(n)]).unwrap_or_default())?;
-    let unmanaged: Vec<String> = delta.unmanaged.iter().map(|(n, v)| format!("{n} = {v}")).collect();
+    let unmanaged: Vec<String> =
+        delta.unmanaged.iter().map(|(n, v)| format!("{n} = {v}")).collect();
     compare("unmanaged", &unmanaged, &list(case.get("unmanaged")))?;
     if delta.verdict() == drsync::model::change::Verdict::Change {
         compare("steps", &steps(&kind.steps(&args, &delta, &replies)), &list(case.get("steps")))?;
@@ -177,7 +181,9 @@ fn the_example_of_every_manual_page_is_sound() {
         let example = example.unwrap_or_else(|| panic!("{name} has no example"));
         let list = yaml::parse(&Arc::from(name), example, Dialect::Core).unwrap();
         for item in list.as_list().unwrap() {
-            let args = item.get(name).unwrap_or_else(|| panic!("the example of {name} is of another kind"));
+            let args = item
+                .get(name)
+                .unwrap_or_else(|| panic!("the example of {name} is of another kind"));
             let args = kind.decode(args).unwrap_or_else(|d| panic!("{name}: {}", d.summary));
             assert!(kind.check(&args).is_empty(), "{name}");
             assert!(!kind.ask(&args).is_empty(), "{name}");

@@ -16,7 +16,10 @@ fn seeded(seed: &Path, resources: &str) -> Project {
     let seed = seed.canonicalize().unwrap();
     let manager = format!("{{ manager: {{ sandbox: {{ seed: {} }} }} }}", seed.display());
     project
-        .file("inv/pair.yaml", format!("pair: real\nsides:\n  primary: {manager}\n  dr: {manager}\n"))
+        .file(
+            "inv/pair.yaml",
+            format!("pair: real\nsides:\n  primary: {manager}\n  dr: {manager}\n"),
+        )
         .file("inv/hosts.yaml", HOSTS)
         .file("inv/resources/all.yaml", resources);
     project
@@ -24,7 +27,8 @@ fn seeded(seed: &Path, resources: &str) -> Project {
 
 /// Plans, checks that exactly `expected` differ (on each side), applies, and plans to nothing.
 fn converges(project: &Project, expected: &[(&str, &[&str])]) {
-    let plan = project.drsync(&["plan", "-i", "inv", "--json", "--detailed-exitcode"]).expect(2).json();
+    let plan =
+        project.drsync(&["plan", "-i", "inv", "--json", "--detailed-exitcode"]).expect(2).json();
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     for instance in plan["instances"].as_array().unwrap() {
         if instance["verdict"] == "change" {
@@ -107,9 +111,15 @@ fn full_views(recordings: &Path) -> Vec<(String, serde_json::Value)> {
     };
     let mut views = vec![
         ("manager".to_string(), read("cloudera-api-starter/cloudera_manager__cm_full_config.json")),
-        ("zookeeper".to_string(), read("cloudera-api-starter/zookeeper__zookeeper_full_config.json")),
+        (
+            "zookeeper".to_string(),
+            read("cloudera-api-starter/zookeeper__zookeeper_full_config.json"),
+        ),
         ("all hosts".to_string(), read("cm_api-tests/cms-hosts-or-commands-list.json")),
-        ("data directories".to_string(), read("cm_api-docs/tutorial-config-full-dfs_data_dir_list.json")),
+        (
+            "data directories".to_string(),
+            read("cm_api-docs/tutorial-config-full-dfs_data_dir_list.json"),
+        ),
     ];
     let hive = read("sebc/fragosoft/v1-hive-config-view-full.json");
     for group in hive["roleTypeConfigs"].as_array().unwrap() {
@@ -124,7 +134,8 @@ fn every_recorded_full_view_parses_and_normalises() {
     let Some(recordings) = recordings() else { return };
     let mut count = 0;
     for (name, view) in full_views(&recordings) {
-        let list = if view.get("items").is_some() { view } else { serde_json::json!({ "items": [view] }) };
+        let list =
+            if view.get("items").is_some() { view } else { serde_json::json!({ "items": [view] }) };
         let settings = read_items(&list).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!settings.is_empty(), "{name}");
         for (setting, body) in &settings {
@@ -177,7 +188,8 @@ fn declaring_every_recorded_value_of_a_scope_plans_to_nothing() {
         // JSON is YAML: every value is written as the text it was recorded as.
         .file(
             "inv/resources/all.yaml",
-            serde_json::json!([{ "cm.config": { "scope": "manager", "values": declared } }]).to_string(),
+            serde_json::json!([{ "cm.config": { "scope": "manager", "values": declared } }])
+                .to_string(),
         );
     project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
 }

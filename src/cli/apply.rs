@@ -38,15 +38,16 @@ pub fn run(options: &ApplyOptions) -> Result<Code, Fault> {
 
 /// A saved plan knows what it is about; selecting again would only confuse.
 fn only_the_file(part: &Part) -> Result<(), Fault> {
-    let selects = !part.sides.is_empty()
+    let selects = part.playbook.is_some()
+        || !part.sides.is_empty()
         || part.limit.is_some()
         || !part.tags.is_empty()
         || !part.skip_tags.is_empty()
         || !part.kinds.is_empty();
     match selects {
         true => Err(Fault::usage(vec![
-            "a saved plan says itself what it is about: leave out --side, --limit, --tags, \
-             --skip-tags and --kind"
+            "a saved plan says itself what it is about: leave out --playbook, --side, --limit, \
+             --tags, --skip-tags and --kind"
                 .into(),
         ])),
         false => Ok(()),
@@ -113,9 +114,10 @@ fn allowed(options: &ApplyOptions, loaded: &Loaded, found: &Plan) -> Result<(), 
     if !reasons.is_empty() {
         let mut diagnostic = Diagnostic::error("this plan must not be applied now");
         diagnostic = diagnostic.because(reasons.join("; "));
-        return Err(Fault::new(Code::Refused, diagnostic).as_json(options.part.json, "apply"));
+        return Err(Fault::new(Code::Refused, diagnostic).with_json(options.part.json, "apply"));
     }
-    if options.yes || options.file.is_some() && !std::io::stdin().is_terminal() {
+    // Whoever hands over a saved plan has seen it.
+    if options.yes || options.file.is_some() {
         return Ok(());
     }
     ask()

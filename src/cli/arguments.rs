@@ -63,6 +63,9 @@ pub struct Part {
     /// The inventory's folder; the only one below inventories/ when left out
     #[arg(short, long, env = "DRSYNC_INVENTORY", value_name = "DIR")]
     pub inventory: Option<PathBuf>,
+    /// Only the part of the inventory that this playbook names
+    #[arg(long, value_name = "FILE")]
+    pub playbook: Option<PathBuf>,
     /// Only these sides
     #[arg(long = "side", value_name = "SIDE", value_delimiter = ',')]
     pub sides: Vec<String>,
@@ -140,6 +143,12 @@ pub struct GraphOptions {
     /// The language of the drawing
     #[arg(long, value_enum, default_value_t = Drawing::Dot)]
     pub format: Drawing,
+    /// The same as --format dot
+    #[arg(long, conflicts_with = "mermaid")]
+    pub dot: bool,
+    /// The same as --format mermaid
+    #[arg(long)]
+    pub mermaid: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

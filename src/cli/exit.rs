@@ -76,7 +76,7 @@ impl Fault {
 
     /// Tells it as JSON on stdout too, when `json` was asked for.
     #[must_use]
-    pub fn as_json(mut self, json: bool, command: &'static str) -> Fault {
+    pub fn with_json(mut self, json: bool, command: &'static str) -> Fault {
         self.json = json.then_some(command);
         self
     }

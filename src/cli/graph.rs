@@ -13,7 +13,12 @@ pub fn run(options: &GraphOptions) -> Result<Code, Fault> {
     let (drawn, arrows) = drawing(&loaded.inventory, &prepared.instances, &prepared.order);
     let boxes: Vec<view::drawing::Box<'_>> =
         drawn.iter().map(|d| (d.side.as_str(), d.label.as_str(), d.count)).collect();
-    view::out(&match options.format {
+    let format = match (options.dot, options.mermaid) {
+        (true, _) => Drawing::Dot,
+        (_, true) => Drawing::Mermaid,
+        _ => options.format,
+    };
+    view::out(&match format {
         Drawing::Dot => view::drawing::dot(&boxes, &arrows),
         Drawing::Mermaid => view::drawing::mermaid(&boxes, &arrows),
     });

@@ -16,7 +16,8 @@ pub fn run(kind: Option<&str>, json: bool) -> Result<Code, Fault> {
             all.iter().map(|kind| (kind.info().name, summary(&kind.manual()))).collect();
         view::out(&match json {
             true => {
-                let list: Vec<_> = pages.iter().map(|(n, s)| json!({ "kind": n, "summary": s })).collect();
+                let list: Vec<_> =
+                    pages.iter().map(|(n, s)| json!({ "kind": n, "summary": s })).collect();
                 format!("{:#}\n", json!({ "version": 1, "kinds": list }))
             }
             false => pages.iter().map(|(name, summary)| format!("{name:26} {summary}\n")).collect(),
@@ -53,8 +54,12 @@ fn summary(manual: &str) -> String {
 
 /// Lists the parameters with their descriptions.
 fn parameters(schema: &serde_json::Value) -> String {
-    let required: Vec<&str> =
-        schema["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str())
+        .collect();
     let mut out = String::from("Parameters:\n");
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let star = if required.contains(&name.as_str()) { " (required)" } else { "" };

@@ -1,6 +1,7 @@
 //! Finds and loads the inventory a command is about.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::arguments::Part;
 use super::exit::{Code, Fault};
@@ -9,8 +10,10 @@ use crate::engine::plan::{Prepared, prepare};
 use crate::engine::select::Choice;
 use crate::kinds;
 use crate::lang::inventory::{Inventory, Outside};
+use crate::lang::playbook::{self, Playbook};
+use crate::lang::source::read_text;
 use crate::model::Diagnostic;
-use crate::view;
+use crate::view::{self, fault::Texts};
 
 /// Returns the inventory's folder: the one given, or the only one below `inventories/`.
 pub fn folder(given: Option<&Path>) -> Result<PathBuf, Fault> {
@@ -63,14 +66,25 @@ pub struct Loaded {
 
 /// Loads, selects, expands and orders; nothing is contacted.
 pub fn prepared(part: &Part, command: &'static str) -> Result<Loaded, Fault> {
-    let choice = Choice {
-        sides: part.sides.clone(),
-        limit: part.limit.clone(),
-        tags: part.tags.clone(),
-        skip_tags: part.skip_tags.clone(),
-        kinds: part.kinds.clone(),
+    chosen(part, choice(part, command)?, command)
+}
+
+/// Returns what the command line asks for; where it says nothing the playbook decides.
+fn choice(part: &Part, command: &'static str) -> Result<Choice, Fault> {
+    let playbook = part.playbook.as_deref().map(playbook::load).transpose();
+    let playbook = playbook
+        .map_err(|(mistakes, texts)| Fault::invalid(mistakes, texts).with_json(part.json, command))?;
+    let or = |given: &Vec<String>, book: fn(&Playbook) -> &Vec<String>| match &playbook {
+        Some(playbook) if given.is_empty() => book(playbook).clone(),
+        _ => given.clone(),
     };
-    chosen(part, choice, command)
+    Ok(Choice {
+        sides: or(&part.sides, |p| &p.sides),
+        limit: part.limit.clone().or_else(|| playbook.as_ref()?.limit.clone()),
+        tags: or(&part.tags, |p| &p.tags),
+        skip_tags: or(&part.skip_tags, |p| &p.skip_tags),
+        kinds: or(&part.kinds, |p| &p.kinds),
+    })
 }
 
 /// As [`prepared`], with a choice that does not come from the command line.
@@ -78,14 +92,15 @@ pub fn chosen(part: &Part, choice: Choice, command: &'static str) -> Result<Load
     let mut inventory = inventory(part.inventory.as_deref())?;
     let mut diagnostics = std::mem::take(&mut inventory.diagnostics);
     let invalid = |diagnostics: Vec<Diagnostic>, inventory: &Inventory| {
-        Fault::invalid(diagnostics, inventory.texts.clone()).as_json(part.json, command)
+        let texts = texts(&diagnostics, inventory);
+        Fault::invalid(diagnostics, texts).with_json(part.json, command)
     };
     // A broken inventory is looked at as far as it goes, so that all mistakes are told at once.
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     let checked = match choice.check(&inventory) {
         Ok(checked) => checked,
         Err(_) if broken => return Err(invalid(diagnostics, &inventory)),
-        Err(mistakes) => return Err(Fault::usage(mistakes).as_json(part.json, command)),
+        Err(mistakes) => return Err(Fault::usage(mistakes).with_json(part.json, command)),
     };
     let prepared = prepare(&inventory, &checked);
     diagnostics.extend(connections(&inventory));
@@ -106,6 +121,19 @@ pub fn chosen(part: &Part, choice: Choice, command: &'static str) -> Result<Load
             Err(invalid(diagnostics, &inventory))
         }
     }
+}
+
+/// Returns the texts of all files that `diagnostics` speak of, templates included.
+fn texts(diagnostics: &[Diagnostic], inventory: &Inventory) -> Texts {
+    let mut texts = inventory.texts.clone();
+    for place in diagnostics.iter().filter_map(|diagnostic| diagnostic.place.as_ref()) {
+        if !texts.contains_key(&place.file)
+            && let Ok(text) = read_text(Path::new(&*place.file))
+        {
+            texts.insert(place.file.clone(), Arc::from(text));
+        }
+    }
+    texts
 }
 
 /// Checks that every host and manager says how it is reached.

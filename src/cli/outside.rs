@@ -7,10 +7,8 @@ use std::process::{Command, Stdio};
 use crate::lang::secrets::SecretSource;
 
 /// Modules that come with drsync.
-pub const MODULES: [(&str, &str); 1] = [(
-    "cdp-host-prerequisites",
-    include_str!("../../modules/cdp-host-prerequisites/module.yaml"),
-)];
+pub const MODULES: [(&str, &str); 1] =
+    [("cdp-host-prerequisites", include_str!("../../modules/cdp-host-prerequisites/module.yaml"))];
 
 /// The process's own environment.
 pub struct Environment;

@@ -48,7 +48,7 @@ pub async fn made(
         Err(mistakes) => {
             built.close().await;
             let fault = Fault::invalid(mistakes, loaded.inventory.texts.clone());
-            Err(fault.as_json(part.json, command))
+            Err(fault.with_json(part.json, command))
         }
     }
 }

@@ -46,7 +46,13 @@ fn common() -> Map<String, Value> {
         ("hosts", described(text(), "Ansible host pattern.")),
         ("sides", described(words(), "Sides it is for; all when left out.")),
         ("vars", described(json!({ "type": "object" }), "Variables for its templates.")),
-        ("when", described(json!(true).as_bool().map_or(json!({}), |_| json!({})), "Condition: an expression, or a list of them that must all hold.")),
+        (
+            "when",
+            described(
+                json!(true).as_bool().map_or(json!({}), |_| json!({})),
+                "Condition: an expression, or a list of them that must all hold.",
+            ),
+        ),
         ("loop", described(json!({}), "Items to repeat it over, each as `item`.")),
         ("tags", described(words(), "Tags for --tags and --skip-tags.")),
         ("requires", described(words(), "Names of resources, or `kind[key]`, that come first.")),

@@ -110,7 +110,8 @@ pub async fn simulate(
 ) -> Result<(Manager, ManagerConnection), Fault> {
     let declared = inventory.world.pair.sides.get(side).and_then(|side| side.manager.as_ref());
     let sandbox = declared.and_then(|manager| manager.sandbox.as_ref());
-    let sandbox = sandbox.ok_or_else(|| failed(format!("side `{side}` has no simulated manager")))?;
+    let sandbox =
+        sandbox.ok_or_else(|| failed(format!("side `{side}` has no simulated manager")))?;
     let folder = state.path("managers");
     std::fs::create_dir_all(&folder)
         .map_err(|error| failed(format!("cannot create `{}`: {error}", folder.display())))?;
@@ -157,7 +158,8 @@ fn prepare_hosts(
         return Ok(None);
     }
     let commands = state.path("commands");
-    drsync_sandbox::hosts::prepare_commands(&commands).map_err(|error| failed(error.to_string()))?;
+    drsync_sandbox::hosts::prepare_commands(&commands)
+        .map_err(|error| failed(error.to_string()))?;
     let seeds = read_seeds(inventory)?;
     for (host, folder) in folders {
         let seed = seeds.of(&host.name);
@@ -221,7 +223,9 @@ fn read_seeds(inventory: &Inventory) -> Result<Seeds, Fault> {
     }
     match sources.mistakes.is_empty() {
         true => Ok(Seeds(seeds)),
-        false => Err(Fault::invalid(std::mem::take(&mut sources.mistakes), sources.texts().clone())),
+        false => {
+            Err(Fault::invalid(std::mem::take(&mut sources.mistakes), sources.texts().clone()))
+        }
     }
 }
 

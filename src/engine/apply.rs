@@ -63,11 +63,7 @@ struct End {
 pub async fn apply(job: Arc<Job>) -> Report {
     let mut walk = Walk::new(&job);
     walk.run().await;
-    Report {
-        run: job.run.clone(),
-        ends: walk.ends,
-        was_stopped: job.stop.load(Ordering::Relaxed),
-    }
+    Report { run: job.run.clone(), ends: walk.ends, was_stopped: job.stop.load(Ordering::Relaxed) }
 }
 
 struct Walk<'a> {
@@ -142,10 +138,8 @@ impl<'a> Walk<'a> {
             .filter_map(|index| self.ended[self.rank[index.index()]].clone())
             .collect();
         let lenient = self.job.allow_incomplete && matches!(point, Point::Side(_));
-        let blocked = before
-            .iter()
-            .filter(|end| !(lenient && end.unseen))
-            .find_map(|end| end.blocks.clone());
+        let blocked =
+            before.iter().filter(|end| !(lenient && end.unseen)).find_map(|end| end.blocks.clone());
         let Point::Instance(i) = point else {
             let changed = !matches!(point, Point::Side(_)) && before.iter().any(|end| end.changed);
             let blocks = match (&point, blocked) {
@@ -169,7 +163,10 @@ impl<'a> Walk<'a> {
             Verdict::Refused => {
                 let reason = delta.and_then(|d| d.refused.clone()).unwrap_or_default();
                 self.report(&address, Outcome::Failed(reason), 0.0);
-                self.end(at, End { blocks: Some(format!("{address} failed")), changed, unseen: false });
+                self.end(
+                    at,
+                    End { blocks: Some(format!("{address} failed")), changed, unseen: false },
+                );
             }
             Verdict::Change => match blocked {
                 Some(why) => self.skip(at, address, why),
@@ -279,9 +276,11 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
             let reason = unknown_reason(&delta).unwrap_or_default();
             return Outcome::Failed(format!("could not be read before the write: {reason}"));
         }
-        Verdict::Refused => return Outcome::Failed(delta.refused.unwrap_or_else(|| {
-            delta.problems.first().map(|p| p.summary.clone()).unwrap_or_default()
-        })),
+        Verdict::Refused => {
+            return Outcome::Failed(delta.refused.unwrap_or_else(|| {
+                delta.problems.first().map(|p| p.summary.clone()).unwrap_or_default()
+            }));
+        }
         Verdict::Change => {}
     }
     if !moved && let Some(what) = planned.and_then(|planned| difference(planned, &delta)) {
@@ -369,7 +368,12 @@ fn difference(planned: &Delta, now: &Delta) -> Option<String> {
     now.attributes.iter().find_map(|attribute| {
         let then = planned.attributes.iter().find(|a| a.name == attribute.name)?;
         (then.before != attribute.before).then(|| {
-            format!("{} from {} to {}", attribute.name, shown(&then.before), shown(&attribute.before))
+            format!(
+                "{} from {} to {}",
+                attribute.name,
+                shown(&then.before),
+                shown(&attribute.before)
+            )
         })
     })
 }

@@ -39,10 +39,15 @@ fn too_many_hosts(inventory: &Inventory, plan: &Plan) -> Vec<String> {
         let (most, shown) = match (&limit.data, limit.as_text()) {
             (Data::Int(most, _), _) => (usize::try_from(*most).unwrap_or(0), most.to_string()),
             (_, Some(text)) => {
-                let percent = text.trim().strip_suffix('%').and_then(|p| p.trim().parse::<usize>().ok());
+                let percent =
+                    text.trim().strip_suffix('%').and_then(|p| p.trim().parse::<usize>().ok());
                 match percent {
                     Some(percent) => (all * percent / 100, format!("{percent}% of {all}")),
-                    None => return vec![format!("policy.max_hosts: `{text}` is no number or percentage")],
+                    None => {
+                        return vec![format!(
+                            "policy.max_hosts: `{text}` is no number or percentage"
+                        )];
+                    }
                 }
             }
             _ => return vec!["policy.max_hosts must be a number or a percentage".into()],
@@ -64,7 +69,8 @@ fn outside_windows(inventory: &Inventory, plan: &Plan, now: Timestamp) -> Vec<St
         return Vec::new();
     }
     let sides: BTreeSet<&str> = plan.changes().map(|i| &**i.address.target.side()).collect();
-    let is_open = |side: &str| windows.iter().any(|window| covers(window, side) && opens(window, now));
+    let is_open =
+        |side: &str| windows.iter().any(|window| covers(window, side) && opens(window, now));
     let closed = sides.into_iter().filter(|side| !is_open(side));
     closed
         .map(|side| {

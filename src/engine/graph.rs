@@ -103,7 +103,8 @@ impl<'a> Builder<'a> {
         let mut by_resource: HashMap<usize, Vec<usize>> = HashMap::new();
         for (i, instance) in instances.iter().enumerate() {
             graph.add_node(Point::Instance(i));
-            for resource in std::iter::once(instance.resource).chain(instance.also.iter().copied()) {
+            for resource in std::iter::once(instance.resource).chain(instance.also.iter().copied())
+            {
                 by_resource.entry(resource).or_default().push(i);
             }
         }
@@ -385,14 +386,15 @@ pub fn drawing(
         nodes[at].count += 1;
     }
     for edge in order.graph.raw_edges() {
-        let mut ends = [edge.source(), edge.target()].into_iter().map(|end| match &order.graph[end] {
-            Point::Instance(i) => {
-                let side = instances[*i].address.target.side();
-                Some(node_of(instances[*i].resource, side, &mut nodes))
-            }
-            Point::Join(resource, side) => Some(node_of(*resource, side, &mut nodes)),
-            Point::Side(_) => None,
-        });
+        let mut ends =
+            [edge.source(), edge.target()].into_iter().map(|end| match &order.graph[end] {
+                Point::Instance(i) => {
+                    let side = instances[*i].address.target.side();
+                    Some(node_of(instances[*i].resource, side, &mut nodes))
+                }
+                Point::Join(resource, side) => Some(node_of(*resource, side, &mut nodes)),
+                Point::Side(_) => None,
+            });
         if let (Some(Some(first)), Some(Some(then))) = (ends.next(), ends.next())
             && first != then
             && !edges.contains(&(first, then))

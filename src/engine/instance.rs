@@ -8,6 +8,7 @@ use crate::kinds::{self, AnyKind, Decoded, Link};
 use crate::lang::expand::Declared;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Problem;
+use crate::model::decode::leniently;
 use crate::model::question::Question;
 use crate::model::{Address, Data, Diagnostic, Map, Node};
 
@@ -48,7 +49,8 @@ pub fn build(
     declared: Vec<Declared>,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Vec<Instance> {
-    let mut builder = Builder { inventory, decoded: HashMap::new(), merged: HashMap::new(), mistakes };
+    let mut builder =
+        Builder { inventory, decoded: HashMap::new(), merged: HashMap::new(), mistakes };
     let mut instances: Vec<Instance> = Vec::with_capacity(declared.len());
     let mut known: HashMap<u64, Vec<usize>, BuildHasherDefault<DefaultHasher>> =
         HashMap::with_capacity_and_hasher(declared.len(), BuildHasherDefault::default());
@@ -89,20 +91,16 @@ impl Builder<'_> {
     }
 
     fn decode_new(&mut self, resource: usize, node: &Arc<Node>) -> Option<Arc<Shared>> {
-        let resource = &self.inventory.resources[resource];
-        let kind = kinds::find(resource.kind.name)?;
+        let kind = kinds::find(self.inventory.resources[resource].kind.name)?;
         let node = self.with_policy(kind, node);
-        let args = match kind.decode(&node) {
-            Ok(args) => args,
-            Err(mistake) => {
-                let mistake = match mistake.place {
-                    Some(_) => mistake,
-                    None => mistake.at(&resource.place),
-                };
-                push(self.mistakes, mistake);
-                return None;
-            }
-        };
+        let mut found = Vec::new();
+        unsendable(&node, &mut found);
+        let args = leniently(&node, &mut found, |node| kind.decode(node));
+        if !found.is_empty() {
+            found.into_iter().for_each(|mistake| push(self.mistakes, mistake));
+            return None;
+        }
+        let args = args?;
         let problems = kind.check(&args);
         if !problems.is_empty() {
             problems.iter().for_each(|p| push(self.mistakes, located(p, &node)));
@@ -121,7 +119,9 @@ impl Builder<'_> {
     /// Gives `cm.config` the pair's policy for undeclared settings where it names none.
     fn with_policy(&self, kind: &dyn AnyKind, node: &Arc<Node>) -> Arc<Node> {
         let map = match &node.data {
-            Data::Map(map) if kind.info().name == "cm.config" && map.get("unmanaged").is_none() => map,
+            Data::Map(map) if kind.info().name == "cm.config" && map.get("unmanaged").is_none() => {
+                map
+            }
             _ => return node.clone(),
         };
         let mut map = map.clone();
@@ -133,8 +133,7 @@ impl Builder<'_> {
 
     fn merge(&mut self, earlier: &mut Instance, resource: usize, shared: &Arc<Shared>) {
         earlier.also.push(resource);
-        let key =
-            (Arc::as_ptr(&earlier.shared) as usize, Arc::as_ptr(shared) as usize);
+        let key = (Arc::as_ptr(&earlier.shared) as usize, Arc::as_ptr(shared) as usize);
         if key.0 == key.1 {
             return;
         }
@@ -177,6 +176,24 @@ impl Builder<'_> {
     }
 }
 
+/// Finds values that neither a file, a shell nor a manager's setting could hold.
+fn unsendable(node: &Node, mistakes: &mut Vec<Diagnostic>) {
+    let has_nul = match &node.data {
+        Data::List(items) => return items.iter().for_each(|item| unsendable(item, mistakes)),
+        Data::Map(map) => return map.iter().for_each(|(_, value)| unsendable(value, mistakes)),
+        Data::Secret(secret) => secret.reveal().contains('\0'),
+        _ => node.as_text().is_some_and(|text| text.contains('\0')),
+    };
+    if has_nul {
+        mistakes.push(
+            Diagnostic::error("a value holds a NUL character")
+                .because("No shell and no setting can hold one.")
+                .at(&node.place)
+                .hint("take binary files from `files/` with `source`".to_string()),
+        );
+    }
+}
+
 fn push(mistakes: &mut Vec<Diagnostic>, mistake: Diagnostic) {
     if !mistakes.contains(&mistake) {
         mistakes.push(mistake);
@@ -186,8 +203,9 @@ fn push(mistakes: &mut Vec<Diagnostic>, mistake: Diagnostic) {
 /// Returns a problem as a diagnostic at its argument's place.
 pub fn located(problem: &Problem, node: &Node) -> Diagnostic {
     let path: Vec<&str> = problem.path.iter().map(String::as_str).collect();
-    let mut diagnostic =
-        Diagnostic::error(problem.summary.clone()).at(&node.place_of(&path)).hint(problem.hint.clone());
+    let mut diagnostic = Diagnostic::error(problem.summary.clone())
+        .at(&node.place_of(&path))
+        .hint(problem.hint.clone());
     diagnostic.detail = problem.detail.clone();
     diagnostic
 }
@@ -207,7 +225,8 @@ fn merge_nodes<'a>(
     };
     let mut merged = Map::default();
     for (key, node) in a.iter() {
-        let below = if path.is_empty() { key.name.to_string() } else { format!("{path}.{}", key.name) };
+        let below =
+            if path.is_empty() { key.name.to_string() } else { format!("{path}.{}", key.name) };
         let node = match b.get(&key.name) {
             Some(more) => merge_nodes(node, more, &below, conflicts),
             None => node.clone(),

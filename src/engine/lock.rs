@@ -22,8 +22,9 @@ pub enum Refusal {
 impl Lock {
     /// Takes the lock at `path` and writes `holder` into it.
     pub fn take(path: &Path, holder: &str) -> Result<Lock, Refusal> {
-        let failed =
-            |error: std::io::Error| Refusal::Failed(format!("cannot lock `{}`: {error}", path.display()));
+        let failed = |error: std::io::Error| {
+            Refusal::Failed(format!("cannot lock `{}`: {error}", path.display()))
+        };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

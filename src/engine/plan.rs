@@ -124,7 +124,9 @@ fn describe(
     let resource = &inventory.resources[instance.resource];
     let verdict = delta.verdict();
     let evidence = match with_evidence {
-        true => delta.attributes.iter().map(|a| (a.name.to_string(), evidence(&a.before))).collect(),
+        true => {
+            delta.attributes.iter().map(|a| (a.name.to_string(), evidence(&a.before))).collect()
+        }
         false => Vec::new(),
     };
     let silent = verdict == Verdict::InSync && delta.unmanaged.is_empty();

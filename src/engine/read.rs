@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
 use super::instance::{Instance, Shared};
+use crate::model::Target;
 use crate::model::plan::{Coverage, Identities, Seen};
 use crate::model::question::{Question, Reply};
-use crate::model::Target;
 use crate::reach::{HostReading, ManagerReading, World};
 
 /// The questions of one target, each once.

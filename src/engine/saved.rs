@@ -49,9 +49,9 @@ impl Saved {
     pub fn new(plan: &Plan, choice: &Choice) -> Saved {
         let steps = plan.changes().map(|instance| {
             let delta = instance.delta.as_deref();
-            let attributes = delta.into_iter().flat_map(|delta| delta.differing()).map(|a| {
-                json!({ "name": a.name, "before": live(&a.before), "after": want(&a.after) })
-            });
+            let attributes = delta.into_iter().flat_map(|delta| delta.differing()).map(
+                |a| json!({ "name": a.name, "before": live(&a.before), "after": want(&a.after) }),
+            );
             json!({
                 "address": instance.address.to_string(),
                 "name": &*instance.name,
@@ -140,7 +140,8 @@ impl Saved {
                     name(&id.cluster_uuid),
                     name(&now.cluster_uuid)
                 ));
-            } else if !id.servers.is_empty() && !id.servers.iter().any(|s| now.servers.contains(s)) {
+            } else if !id.servers.is_empty() && !id.servers.iter().any(|s| now.servers.contains(s))
+            {
                 said.push(format!("the manager of `{side}` is another Cloudera Manager now"));
             }
         }

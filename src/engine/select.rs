@@ -55,7 +55,9 @@ impl Choice {
             hosts.map_err(|said| mistakes.push(format!("--limit: {said}"))).ok()
         });
         match mistakes.is_empty() {
-            true => Ok(Chosen { choice: self.clone(), hosts: hosts.map(|h| h.into_iter().collect()) }),
+            true => {
+                Ok(Chosen { choice: self.clone(), hosts: hosts.map(|h| h.into_iter().collect()) })
+            }
             false => Err(mistakes),
         }
     }
@@ -88,7 +90,8 @@ impl Selection for Chosen {
     }
 
     fn resource(&self, resource: &Resource) -> bool {
-        let tagged = |tags: &[String]| resource.tags.iter().any(|t| tags.iter().any(|x| **x == **t));
+        let tagged =
+            |tags: &[String]| resource.tags.iter().any(|t| tags.iter().any(|x| **x == **t));
         let kind = &self.choice.kinds;
         (kind.is_empty() || kind.iter().any(|name| name == resource.kind.name))
             && (self.choice.tags.is_empty() || tagged(&self.choice.tags))

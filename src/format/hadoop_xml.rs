@@ -33,9 +33,8 @@ pub fn parse(text: &str) -> Result<Vec<Property>, String> {
                 element.push(name);
             }
             Event::End(_) => {
-                if element.pop().as_deref() == Some("property") {
-                    keep(&mut properties, current.take());
-                }
+                let ended = element.pop();
+                keep(&mut properties, current.take_if(|_| ended.as_deref() == Some("property")));
             }
             Event::Text(text) => {
                 let text = text.xml_content(quick_xml::XmlVersion::Implicit1_0);
@@ -76,11 +75,7 @@ fn keep(properties: &mut Vec<Property>, property: Option<Property>) {
     }
 }
 
-fn add(
-    current: &mut Option<Property>,
-    element: Option<&String>,
-    text: &str,
-) -> Result<(), String> {
+fn add(current: &mut Option<Property>, element: Option<&String>, text: &str) -> Result<(), String> {
     match (current, element.map(String::as_str)) {
         (Some(property), Some("name")) => property.name.push_str(text),
         (Some(property), Some("value")) => property.value.push_str(text),

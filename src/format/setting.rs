@@ -113,7 +113,15 @@ pub fn unit(name: &str, default: Option<&str>) -> Option<u64> {
     {
         return Some(MEBI);
     }
-    let names_bytes = ["heapsize", "_bytes", ".bytes", "memory_limit", "locked_memory", "du_reserved", "block_size"];
+    let names_bytes = [
+        "heapsize",
+        "_bytes",
+        ".bytes",
+        "memory_limit",
+        "locked_memory",
+        "du_reserved",
+        "block_size",
+    ];
     if names_bytes.iter().any(|part| lower.contains(part)) {
         return Some(1);
     }
@@ -146,10 +154,7 @@ mod tests {
         assert!(!same("", "0", Some("0")));
         assert!(!same("True", "true", Some("text")));
         assert!(!same("1.10", "1.1", Some("1.2.3")));
-        assert_eq!(
-            normalise("/a, /b", None, Sort::List),
-            normalise("/a,/b", None, Sort::List)
-        );
+        assert_eq!(normalise("/a, /b", None, Sort::List), normalise("/a,/b", None, Sort::List));
     }
 
     #[test]

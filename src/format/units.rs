@@ -37,7 +37,8 @@ fn fractional(whole: &str, fraction: &str, factor: u64) -> Option<u64> {
 /// Returns `bytes` with the largest binary unit that divides it, for people: `4 GiB`.
 pub fn readable(bytes: u64) -> Option<String> {
     let units = [(40, "TiB"), (30, "GiB"), (20, "MiB")];
-    let (shift, unit) = units.iter().find(|(shift, _)| bytes >= 1 << shift && bytes % (1 << shift) == 0)?;
+    let (shift, unit) =
+        units.iter().find(|(shift, _)| bytes >= 1 << shift && bytes.is_multiple_of(1 << shift))?;
     Some(format!("{} {unit}", bytes >> shift))
 }
 

@@ -90,7 +90,8 @@ const GENERATED: [&str; 5] = [
 impl Args {
     fn config_scope(&self) -> Option<ConfigScope> {
         let text = |text: &String| Arc::from(text.as_str());
-        let (service, group, role, host) = (&self.service, &self.role_group, &self.role, &self.host);
+        let (service, group, role, host) =
+            (&self.service, &self.role_group, &self.role, &self.host);
         match (self.scope, service, group, role, host) {
             (Some(Scope::Manager), None, None, None, None) => Some(ConfigScope::Manager),
             (Some(Scope::AllHosts), None, None, None, None) => Some(ConfigScope::AllHosts),
@@ -126,7 +127,9 @@ impl Kind for CmConfig {
             problems.push(problem(&[], "these keys name no scope of Cloudera Manager", Some(hint)));
         }
         match args.values.as_map() {
-            Some(map) => problems.extend(map.iter().filter_map(|(key, node)| unfit(&key.name, node))),
+            Some(map) => {
+                problems.extend(map.iter().filter_map(|(key, node)| unfit(&key.name, node)));
+            }
             None => {
                 let said = format!("`values` must be a mapping, found {}", args.values.sort());
                 problems.push(problem(&["values"], said, None));
@@ -166,10 +169,9 @@ impl Kind for CmConfig {
             declared.push(name);
             match attribute(name, setting, node, config) {
                 Ok(attribute) => delta.attributes.push(attribute),
-                Err(wrong) => delta.problems.push(Problem {
-                    path: vec!["values".into(), key.name.to_string()],
-                    ..wrong
-                }),
+                Err(wrong) => delta
+                    .problems
+                    .push(Problem { path: vec!["values".into(), key.name.to_string()], ..wrong }),
             }
         }
         unmanaged(args, config, &declared, &mut delta);
@@ -177,7 +179,8 @@ impl Kind for CmConfig {
     }
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
-        let (Some(scope), Some(Reply::Config(config))) = (args.config_scope(), replies.first()) else {
+        let (Some(scope), Some(Reply::Config(config))) = (args.config_scope(), replies.first())
+        else {
             return Vec::new();
         };
         let wish = |name: &str| {
@@ -188,7 +191,9 @@ impl Kind for CmConfig {
                 let setting = config.settings.get(name)?;
                 let text = text(name, setting, node).ok().flatten()?;
                 Some(match (setting.sensitive, text) {
-                    (true, Argument::Plain(text)) => Argument::Secret(Secret::new(text.to_string())),
+                    (true, Argument::Plain(text)) => {
+                        Argument::Secret(Secret::new(text.to_string()))
+                    }
                     (_, text) => text,
                 })
             })
@@ -288,7 +293,8 @@ fn reset(name: &str, setting: &Setting, sort: Sort) -> Attribute {
         (Some(live), Some(default)) => value(live) != value(default),
         (Some(_), None) => true,
     };
-    let before = setting.value.as_deref().or(default).map_or(Live::Absent, |t| Live::Known(value(t)));
+    let before =
+        setting.value.as_deref().or(default).map_or(Live::Absent, |t| Live::Known(value(t)));
     let after = Want::Absent(default.map(value));
     Attribute { name: name.to_string().into(), before, after, differs, note: None }
 }
@@ -355,7 +361,12 @@ fn plain_text(name: &str, setting: &Setting, node: &Node) -> Result<Option<Argum
 }
 
 /// Turns a size into the setting's own unit.
-fn in_unit(name: &str, default: Option<&str>, written: &str, bytes: u64) -> Result<String, Problem> {
+fn in_unit(
+    name: &str,
+    default: Option<&str>,
+    written: &str,
+    bytes: u64,
+) -> Result<String, Problem> {
     let Some(unit) = unit(name, default) else {
         let said = format!("the unit in which `{name}` counts is not known");
         let hint = format!("write the plain number Cloudera Manager shows instead of `{written}`");
@@ -364,7 +375,8 @@ fn in_unit(name: &str, default: Option<&str>, written: &str, bytes: u64) -> Resu
     match bytes % unit {
         0 => Ok((bytes / unit).to_string()),
         _ => {
-            let said = format!("`{name}` counts in MiB, and `{written}` is no whole number of them");
+            let said =
+                format!("`{name}` counts in MiB, and `{written}` is no whole number of them");
             Err(problem(&[], said, None))
         }
     }
@@ -397,7 +409,9 @@ fn holds_lines(name: &str) -> bool {
 }
 
 fn xml_property(name: &str, node: &Node) -> Result<hadoop_xml::Property, Problem> {
-    let wrong = || problem(&[], format!("the value of `{name}` must be text, or `value` and `final`"), None);
+    let wrong = || {
+        problem(&[], format!("the value of `{name}` must be text, or `value` and `final`"), None)
+    };
     let (value, is_final) = match &node.data {
         Data::Map(map) => {
             let is_final = map.get("final").is_some_and(|n| matches!(n.data, Data::Bool(true, _)));

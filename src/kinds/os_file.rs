@@ -141,7 +141,11 @@ impl Kind for OsFile {
         let mut problems = Vec::new();
         if !args.path.starts_with('/') || args.path.ends_with('/') || args.path.contains("/../") {
             let hint = "write the whole path from `/`, without `..`, down to the file's name";
-            problems.push(problem(&["path"], format!("`{}` is not the path of a file", args.path), Some(hint)));
+            problems.push(problem(
+                &["path"],
+                format!("`{}` is not the path of a file", args.path),
+                Some(hint),
+            ));
         }
         if let Some(node) = &args.mode
             && octal(node).is_none()
@@ -154,7 +158,11 @@ impl Kind for OsFile {
             && argument(node).is_none()
         {
             let said = format!("`content` must be text, found {}", node.sort());
-            problems.push(problem(&["content"], said, Some("use `{{ … | to_nice_json }}` or `to_yaml` to write data")));
+            problems.push(problem(
+                &["content"],
+                said,
+                Some("use `{{ … | to_nice_json }}` or `to_yaml` to write data"),
+            ));
         }
         if args.content_base64.is_some() && args.bytes().is_none() {
             problems.push(problem(&["content_base64"], "not base64", None));
@@ -258,8 +266,13 @@ fn missing(args: &Args) -> Delta {
     let mut delta = Delta::default();
     if args.state == State::Absent {
         let after = Want::Absent(None);
-        let gone =
-            Attribute { name: "state".into(), before: Live::Absent, after, differs: false, note: None };
+        let gone = Attribute {
+            name: "state".into(),
+            before: Live::Absent,
+            after,
+            differs: false,
+            note: None,
+        };
         return Delta { attributes: vec![gone], ..delta };
     }
     let Some(bytes) = args.bytes() else {

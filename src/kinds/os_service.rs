@@ -82,7 +82,10 @@ impl Kind for OsService {
         }
         if let Some(wish) = args.enabled {
             delta.attributes.push(enabled(&unit, wish));
-            if wish && !unit.is_missing() && matches!(&*unit.file, "static" | "indirect" | "generated") {
+            if wish
+                && !unit.is_missing()
+                && matches!(&*unit.file, "static" | "indirect" | "generated")
+            {
                 delta.refused = Some(format!("the unit is {}: it cannot be enabled", unit.file));
             }
         }

@@ -124,7 +124,11 @@ impl Kind for OsSysctl {
             problems.push(problem(&["name"], said, Some("write it as in `vm.swappiness`")));
         }
         if args.value.contains('\n') || args.value.trim().is_empty() {
-            problems.push(problem(&["value"], "a kernel parameter's value is one line of text", None));
+            problems.push(problem(
+                &["value"],
+                "a kernel parameter's value is one line of text",
+                None,
+            ));
         }
         if !args.sysctl_file.starts_with("/") || !args.sysctl_file.ends_with(".conf") {
             let hint = "only files that end in `.conf` are read at boot";
@@ -167,15 +171,18 @@ impl Kind for OsSysctl {
     fn steps(args: &Args, delta: &Delta, _: &[Reply]) -> Vec<Action> {
         let value = blanks(&args.value);
         let action = |name: &str| match name {
-            "runtime" => Action::Host(&SET, vec![
-                Argument::plain(proc_path(&args.name)),
-                Argument::plain(&value),
-            ]),
-            _ => Action::Host(&KEEP, vec![
-                Argument::plain(&args.sysctl_file),
-                Argument::plain(dotted(&args.name)),
-                Argument::plain(&value),
-            ]),
+            "runtime" => Action::Host(
+                &SET,
+                vec![Argument::plain(proc_path(&args.name)), Argument::plain(&value)],
+            ),
+            _ => Action::Host(
+                &KEEP,
+                vec![
+                    Argument::plain(&args.sysctl_file),
+                    Argument::plain(dotted(&args.name)),
+                    Argument::plain(&value),
+                ],
+            ),
         };
         delta.differing().map(|attribute| action(&attribute.name)).collect()
     }
@@ -201,7 +208,14 @@ fn uses_slashes(name: &str) -> bool {
 fn dotted(name: &str) -> String {
     match uses_slashes(name) {
         // The dots of `eth0.5` become slashes, as sysctl.d(5) asks.
-        true => name.chars().map(|c| match c { '/' => '.', '.' => '/', c => c }).collect(),
+        true => name
+            .chars()
+            .map(|c| match c {
+                '/' => '.',
+                '.' => '/',
+                c => c,
+            })
+            .collect(),
         false => name.to_string(),
     }
 }
@@ -251,7 +265,8 @@ fn winner(reply: &Reply, name: &str) -> Result<Option<(String, String)>, String>
 
 /// Of two files with one name the one in the earlier folder counts (sysctl.d(5)).
 fn rank(folder: &str) -> u8 {
-    let folders = ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"];
+    let folders =
+        ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"];
     folders.iter().position(|f| *f == folder).and_then(|i| u8::try_from(i).ok()).unwrap_or(9)
 }
 
@@ -304,7 +319,8 @@ mod tests {
             Ok(Some(("30".into(), "/etc/sysctl.d/90-z.conf".into())))
         );
         assert_eq!(winner(&files(""), "vm.swappiness"), Ok(None));
-        let args = Args { name: "vm.swappiness".into(), value: "1".into(), sysctl_file: own_file() };
+        let args =
+            Args { name: "vm.swappiness".into(), value: "1".into(), sysctl_file: own_file() };
         let later = files("/etc/sysctl.d/99-tuned.conf:vm.swappiness=10");
         assert_eq!(blocker(&args, &later).as_deref(), Some("/etc/sysctl.d/99-tuned.conf"));
         assert_eq!(blocker(&args, &files("/etc/sysctl.d/10-x.conf:vm.swappiness=10")), None);

@@ -98,7 +98,11 @@ impl Unit {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             line.unwrap_or_default().trim().to_string()
         };
-        Unit { load: value("LoadState"), active: value("ActiveState"), file: value("UnitFileState") }
+        Unit {
+            load: value("LoadState"),
+            active: value("ActiveState"),
+            file: value("UnitFileState"),
+        }
     }
 
     /// True when systemd does not know the unit.

@@ -194,7 +194,12 @@ impl<'a> Expander<'a> {
     }
 
     /// Renders condition, loop and arguments for one set of inputs.
-    fn render(&mut self, resource: &Resource, scope: &Scope) -> Result<Vec<Arc<Node>>, Vec<Diagnostic>> {
+    fn render(
+        &mut self,
+        resource: &Resource,
+        scope: &Scope,
+    ) -> Result<Vec<Arc<Node>>, Vec<Diagnostic>> {
+        check_params(scope)?;
         let scopes = match &resource.repeat {
             None => vec![scope.clone()],
             Some(node) => repeated(node, scope)?,
@@ -274,6 +279,8 @@ impl<'a> Expander<'a> {
 
     fn names_of(&mut self, resource: &Resource) -> Vec<String> {
         let mut names = HashSet::new();
+        let types = resource.locals.iter().flat_map(|locals| locals.types.keys());
+        names.extend(types.map(|name| name.to_string()));
         template::variables(&resource.args, &mut names);
         for condition in resource.when.iter().chain(&resource.repeat) {
             match &condition.data {
@@ -318,14 +325,11 @@ impl<'a> Expander<'a> {
             return Ok(args);
         }
         let Data::Map(map) = &mut args.data else { return Ok(args) };
-        let given: Vec<&str> = ["content", "source", "template"]
-            .into_iter()
-            .filter(|name| map.get(name).is_some())
-            .collect();
+        let takes = |(key, _): &(&Key, &Node)| ["content", "source", "template"].contains(&&*key.name);
+        let given: Vec<&Key> = map.iter().filter(takes).map(|(key, _)| key).collect();
         if let [first, second, ..] = given[..] {
-            let (key, _) = map.entry(second).expect("the key was found above");
-            let said = format!("`{first}` and `{second}` exclude each other");
-            return Err(vec![Diagnostic::error(said).at(&key.place)]);
+            let said = format!("`{}` and `{}` exclude each other", first.name, second.name);
+            return Err(vec![Diagnostic::error(said).at(&second.place)]);
         }
         for (argument, folder) in [("source", "files"), ("template", "templates")] {
             let Some(position) = map.0.iter().position(|(key, _)| &*key.name == argument) else {
@@ -398,7 +402,13 @@ impl<'a> Expander<'a> {
         let path = self.path(resource, folder, name);
         let read = self.files.entry(path).or_insert_with_key(|path| {
             std::fs::read(path).map(Arc::from).map_err(|error| {
-                let names = path.parent().and_then(|p| source::files_below(p, &["j2", "conf", "txt", "xml", "cfg", "sh", "service", "yaml"]).ok());
+                let names = path.parent().and_then(|p| {
+                    source::files_below(
+                        p,
+                        &["j2", "conf", "txt", "xml", "cfg", "sh", "service", "yaml"],
+                    )
+                    .ok()
+                });
                 let names: Vec<String> = names
                     .unwrap_or_default()
                     .iter()
@@ -421,6 +431,25 @@ fn sorted(names: HashSet<String>) -> Vec<String> {
     names
 }
 
+/// Checks the parameters whose values were templates until now.
+fn check_params(scope: &Scope) -> Result<(), Vec<Diagnostic>> {
+    let mut mistakes = Vec::new();
+    for (depth, locals) in scope.locals.iter().enumerate() {
+        for (name, param) in &locals.types {
+            let Some(given) = locals.vars.get(name).filter(|node| !template::is_plain(node)) else {
+                continue;
+            };
+            let mut outer = scope.clone();
+            outer.locals.truncate(depth);
+            match template::render(given, &outer) {
+                Ok(value) => mistakes.extend(super::module::check_value(name, param, &value)),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+}
+
 /// Returns one scope per item of a `loop`, with `item` set.
 fn repeated(node: &Node, scope: &Scope) -> Result<Vec<Scope>, Vec<Diagnostic>> {
     let list = template::render(node, scope)?;
@@ -431,7 +460,7 @@ fn repeated(node: &Node, scope: &Scope) -> Result<Vec<Scope>, Vec<Diagnostic>> {
     let with = |item: &Node| {
         let mut vars = VarMap::new();
         vars.insert(Arc::from("item"), Arc::new(literal(item)));
-        scope.with(Arc::new(Locals { vars, outer: false }))
+        scope.with(Arc::new(Locals { vars, outer: false, types: Default::default() }))
     };
     Ok(items.iter().map(with).collect())
 }

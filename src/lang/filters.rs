@@ -18,7 +18,10 @@ pub fn install(env: &mut Environment<'static>) {
     env.add_filter("bool", to_bool);
     env.add_filter("combine", combine);
     env.add_filter("mandatory", mandatory);
-    env.add_filter("ternary", |when: Value, yes: Value, no: Value| if when.is_true() { yes } else { no });
+    env.add_filter(
+        "ternary",
+        |when: Value, yes: Value, no: Value| if when.is_true() { yes } else { no },
+    );
     env.add_filter("regex_replace", regex_replace);
     env.add_filter("regex_search", regex_search);
     env.add_filter("to_json", |value: Value| to_json(&value, false));

@@ -152,10 +152,7 @@ impl Hosts {
             } else if !real {
                 // Ansible goes by the name, and looks among the groups first.
                 match self.groups.get_index_of(&name) {
-                    Some(group) => mistakes.extend(self.adopt(UNGROUPED, group).err().map(|_| {
-                        Diagnostic::error(format!("the host `{name}` has the name of a group"))
-                            .because("Being in no group it would make that group contain itself.")
-                    })),
+                    Some(group) => mistakes.extend(self.group_for_host(group).err()),
                     None => self.join(UNGROUPED, host),
                 }
             }
@@ -163,8 +160,25 @@ impl Hosts {
         mistakes
     }
 
+    /// Puts a group under `ungrouped` where a host of its name is in no group.
+    fn group_for_host(&mut self, group: usize) -> Result<(), Diagnostic> {
+        self.adopt(UNGROUPED, group).map_err(|circle| {
+            let name = self.group_name(group);
+            Diagnostic::error(format!("the host `{name}` is in no group and has the name of one"))
+                .because(format!("Ansible then makes a circle of groups: {circle}."))
+        })?;
+        for host in self.members(group) {
+            self.hosts[host].left_ungrouped = false;
+        }
+        Ok(())
+    }
+
     /// Returns the circle that `child` below `parent` would close, as `a → b → a`.
     fn circle(&self, parent: usize, child: usize) -> Option<String> {
+        if child == ALL {
+            // Every group comes below `all` in the end.
+            return Some(format!("all → {} → all", self.group_name(parent)));
+        }
         let mut below: HashMap<usize, usize> = HashMap::from([(parent, child)]);
         let mut open = vec![parent];
         while let Some(group) = open.pop().filter(|_| !below.contains_key(&child)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::hosts::Hosts;
+use super::hosts::{ALL, Hosts, UNGROUPED};
 use super::{address, range, vars};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Data, Diagnostic, Key, Map, Node, Place};
@@ -63,6 +63,13 @@ impl Reader<'_> {
         for (name, body) in self.names(section, "children").iter() {
             // Linked after all below it was read, which decides the order of `children`.
             let Some(child) = self.group(name, body) else { continue };
+            if child == UNGROUPED && parent != ALL {
+                self.mistakes.push(
+                    Diagnostic::error("`ungrouped` cannot be the child of a group")
+                        .because("Ansible loses its hosts then.")
+                        .at(&name.place),
+                );
+            }
             if let Err(circle) = self.hosts.adopt(parent, child) {
                 let said = format!("groups contain each other: {circle}");
                 self.mistakes.push(Diagnostic::error(said).at(&name.place));

@@ -15,7 +15,8 @@ use super::source::{Sources, files_below};
 use super::{pattern, template};
 use crate::model::connection::{HostConnection, ManagerConnection, SshOptions, Way};
 use crate::model::kind_info::KindInfo;
-use crate::model::{Data, Diagnostic, Node, Place, Secret};
+use crate::model::nearest::did_you_mean;
+use crate::model::{Data, Diagnostic, Node, Place, Secret, secret};
 
 /// A loaded inventory.
 pub struct Inventory {
@@ -31,6 +32,16 @@ pub struct Inventory {
     pub texts: HashMap<Arc<str>, Arc<str>>,
     /// Mistakes and warnings found while loading.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What could be read: of the rest it is not known what names it holds.
+#[derive(Default)]
+struct Legible {
+    sides: bool,
+    hosts: bool,
+    resources: bool,
+    /// Names of resources that have mistakes.
+    broken: Vec<Arc<str>>,
 }
 
 /// What loading needs from outside.
@@ -52,9 +63,18 @@ impl Inventory {
             Some(node) => Pair::load(&mut sources, &node),
             None => Pair::default(),
         };
+        let before = sources.mistakes.len();
         let hosts = Hosts::load(&mut sources, &hosts_file(folder));
-        let side_of = assign_sides(&pair, &hosts, &mut sources.mistakes);
-        let resources = read_resources(folder, &project, &outside, &mut sources);
+        let mut legible = Legible {
+            sides: !pair.sides.is_empty(),
+            hosts: !hosts.hosts.is_empty() || sources.mistakes.len() == before,
+            ..Legible::default()
+        };
+        let side_of = match legible.hosts {
+            true => assign_sides(&pair, &hosts, &mut sources.mistakes),
+            false => Vec::new(),
+        };
+        let resources = read_resources(folder, &project, &outside, &mut sources, &mut legible);
         let world = World {
             hosts,
             pair,
@@ -70,41 +90,27 @@ impl Inventory {
             texts: sources.texts().clone(),
             diagnostics: sources.mistakes,
         };
-        let mistakes = inventory.check_selectors();
+        let mistakes = inventory.check_selectors(&legible);
         inventory.diagnostics.extend(mistakes);
         inventory
     }
 
     /// Checks every name a resource uses to select: hosts, sides, other resources.
-    fn check_selectors(&self) -> Vec<Diagnostic> {
+    fn check_selectors(&self, legible: &Legible) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
-        let names: Vec<&str> = self.resources.iter().map(|r| &*r.name).collect();
         for resource in &self.resources {
-            for (side, place) in &resource.sides {
-                if !self.world.pair.sides.contains_key(side) {
-                    let sides = self.world.pair.sides.keys().map(|side| &**side);
-                    mistakes.push(
-                        Diagnostic::error(format!("unknown side `{side}`"))
-                            .at(place)
-                            .hint(crate::model::nearest::did_you_mean(side, sides)),
-                    );
-                }
+            if legible.sides {
+                mistakes.extend(self.unknown_sides(resource));
             }
-            for (name, place) in resource.requires.iter().chain(&resource.before) {
-                let known = names.contains(&&**name) || self.declares(name);
-                if !known {
-                    mistakes.push(
-                        Diagnostic::error(format!("no resource is named `{name}`"))
-                            .at(place)
-                            .hint(crate::model::nearest::did_you_mean(name, names.iter().copied()))
-                            .hint(Some("name it as in its `name`, or as `kind[key]`".to_string())),
-                    );
-                }
+            if legible.resources {
+                mistakes.extend(self.unknown_names(resource, &legible.broken));
             }
-            if let Some((pattern, place)) = &resource.hosts
-                && let Err(said) = self.hosts_of(pattern)
-            {
-                mistakes.push(Diagnostic::error(said).at(place));
+            if let Some((pattern, place)) = resource.hosts.as_ref().filter(|_| legible.hosts) {
+                let found = match legible.sides {
+                    true => self.hosts_of(pattern),
+                    false => pattern::select(&self.world.hosts, pattern),
+                };
+                mistakes.extend(found.err().map(|said| Diagnostic::error(said).at(place)));
             }
         }
         // A module's resources share its selectors: say each thing once.
@@ -117,9 +123,34 @@ impl Inventory {
         once
     }
 
+    fn unknown_sides(&self, resource: &Resource) -> impl Iterator<Item = Diagnostic> {
+        let sides = &self.world.pair.sides;
+        resource.sides.iter().filter(|(side, _)| !sides.contains_key(side)).map(|(side, place)| {
+            Diagnostic::error(format!("unknown side `{side}`"))
+                .at(place)
+                .hint(did_you_mean(side, sides.keys().map(|side| &**side)))
+        })
+    }
+
+    fn unknown_names(&self, resource: &Resource, broken: &[Arc<str>]) -> Vec<Diagnostic> {
+        let names = || self.resources.iter().map(|r| &*r.name).chain(broken.iter().map(|n| &**n));
+        let links = resource.requires.iter().chain(&resource.before);
+        let unknown = links.filter(|(name, _)| {
+            !names().any(|known| *known == **name) && !self.declares(name)
+        });
+        let told = unknown.map(|(name, place)| {
+            Diagnostic::error(format!("no resource is named `{name}`"))
+                .at(place)
+                .hint(did_you_mean(name, names()))
+                .hint("name it as in its `name`, or as `kind[key]`".to_string())
+        });
+        told.collect()
+    }
+
     /// True when `name` is written as `kind[key]` of a kind that some resource has.
     fn declares(&self, name: &str) -> bool {
-        let kind = name.split_once('[').filter(|(_, rest)| rest.ends_with(']')).map(|(kind, _)| kind);
+        let kind =
+            name.split_once('[').filter(|(_, rest)| rest.ends_with(']')).map(|(kind, _)| kind);
         kind.is_some_and(|kind| self.resources.iter().any(|r| r.kind.name == kind))
     }
 
@@ -161,9 +192,8 @@ impl Inventory {
         };
         let root = vars.text("drsync_root").filter(|root| root != "/");
         let becomes = vars.truth("ansible_become");
-        let become_user = becomes.then(|| {
-            vars.text("ansible_become_user").unwrap_or_else(|| "root".to_string())
-        });
+        let become_user =
+            becomes.then(|| vars.text("ansible_become_user").unwrap_or_else(|| "root".to_string()));
         match vars.mistakes.is_empty() {
             true => Ok(HostConnection { name, way, root, become_user }),
             false => Err(vars.mistakes),
@@ -194,7 +224,11 @@ impl Inventory {
             Data::Secret(secret) => secret.clone(),
             _ => Secret::new(password.as_text().unwrap_or_default().to_string()),
         };
-        let text = url.as_text().unwrap_or_default().trim_end_matches('/').to_string();
+        let text = match &url.data {
+            Data::Secret(secret) => secret.reveal(),
+            _ => url.as_text().unwrap_or_default(),
+        };
+        let text = text.trim_end_matches('/').to_string();
         if !text.starts_with("http://") && !text.starts_with("https://") {
             let said = format!("`{text}` is not the address of a manager");
             return Err(vec![
@@ -215,7 +249,8 @@ impl Inventory {
 
     /// Returns the folder that keeps what drsync must remember of this inventory.
     pub fn state_folder(&self) -> PathBuf {
-        let name = self.folder.file_name().map_or_else(|| "inventory".into(), |name| name.to_owned());
+        let name =
+            self.folder.file_name().map_or_else(|| "inventory".into(), |name| name.to_owned());
         self.project.join(".drsync").join(name)
     }
 }
@@ -243,6 +278,7 @@ fn read_resources(
     project: &Path,
     outside: &Outside<'_>,
     sources: &mut Sources,
+    legible: &mut Legible,
 ) -> Vec<Resource> {
     let folders = vec![folder.join("modules"), project.join("modules")];
     let mut modules = Modules::new(folders, outside.modules, outside.kinds);
@@ -252,14 +288,25 @@ fn read_resources(
         Ok(files) => files,
         Err(error) => {
             let said = format!("cannot read the folder `{}`", below.display());
-            sources.mistakes.push(Diagnostic::error(said).because(error.to_string()).hint(
-                "desired state is declared in files below it".to_string(),
-            ));
+            sources.mistakes.push(
+                Diagnostic::error(said)
+                    .because(error.to_string())
+                    .hint("desired state is declared in files below it".to_string()),
+            );
             return resources;
         }
     };
+    if files.is_empty() {
+        let said = format!("there is no YAML file below `{}`", below.display());
+        let hint = "an inventory that declares nothing is never out of sync".to_string();
+        sources.mistakes.push(Diagnostic::error(said).hint(hint));
+    }
+    legible.resources = true;
     for file in files {
-        let Some(node) = sources.yaml(&file, Dialect::Core) else { continue };
+        let Some(node) = sources.yaml(&file, Dialect::Core) else {
+            legible.resources = false;
+            continue;
+        };
         match &node.data {
             Data::List(items) => modules.read_list(sources, items, &mut resources, 0),
             Data::Null => {}
@@ -273,6 +320,7 @@ fn read_resources(
             }
         }
     }
+    legible.broken = modules.broken;
     resources
 }
 
@@ -287,8 +335,12 @@ fn assign_sides(
         let Some(group) = hosts.groups.get_index_of(&*side.group) else {
             let groups = hosts.groups.keys().map(|group| &**group);
             mistakes.push(
-                Diagnostic::error(format!("side `{name}` names the group `{}`, which hosts.yaml does not have", side.group))
-                    .hint(crate::model::nearest::did_you_mean(&side.group, groups)),
+                Diagnostic::error(format!(
+                    "side `{name}` names the group `{}`, which hosts.yaml does not have",
+                    side.group
+                ))
+                .at(&side.place)
+                .hint(did_you_mean(&side.group, groups)),
             );
             continue;
         };
@@ -298,7 +350,9 @@ fn assign_sides(
                     "host `{}` belongs to two sides: `{other}` and `{name}`",
                     hosts.host_name(host)
                 );
-                mistakes.push(Diagnostic::error(said));
+                let first = pair.sides.get(other).map_or(&side.place, |other| &other.place);
+                let mistake = Diagnostic::error(said).at(&side.place);
+                mistakes.push(mistake.also(first, format!("group of side `{other}`")));
             }
             side_of[host] = Some(name.clone());
         }
@@ -337,7 +391,8 @@ impl ConnectionVars {
     }
 
     fn truth(&mut self, name: &str) -> bool {
-        self.text(name).is_some_and(|text| matches!(&*text.to_lowercase(), "true" | "yes" | "on" | "1"))
+        self.text(name)
+            .is_some_and(|text| matches!(&*text.to_lowercase(), "true" | "yes" | "on" | "1"))
     }
 
     fn first(&mut self, names: &[&str]) -> Option<String> {
@@ -368,6 +423,11 @@ impl ConnectionVars {
                 && let Err(said) = super::ssh_args::read(&args, &mut options)
             {
                 let place = self.place(name);
+                // Pieces of a secret are not known to be one.
+                let said = match secret::is_tainted(&args) {
+                    true => format!("`{name}` is not understood (it holds a secret)"),
+                    false => said,
+                };
                 self.mistakes.push(Diagnostic::error(said).at(&place));
             }
         }

@@ -11,6 +11,7 @@ pub mod module;
 pub mod pair;
 pub mod pattern;
 pub mod pyyaml;
+pub mod playbook;
 pub mod range;
 pub mod resource;
 pub mod scalar;

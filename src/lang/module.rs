@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::resource::{self, Item, ModuleUse, Resource};
+use super::resource::{self, Item, ModuleNames, ModuleUse, Resource};
 use super::scalar::Dialect;
 use super::scope::Locals;
 use super::source::Sources;
@@ -79,6 +79,8 @@ pub struct Modules<'a> {
     shipped: &'a [(&'static str, &'static str)],
     kinds: &'a [KindInfo],
     loaded: IndexMap<Arc<str>, Option<Arc<Module>>>,
+    /// Names of resources that have mistakes.
+    pub broken: Vec<Arc<str>>,
 }
 
 impl<'a> Modules<'a> {
@@ -88,13 +90,7 @@ impl<'a> Modules<'a> {
         shipped: &'a [(&'static str, &'static str)],
         kinds: &'a [KindInfo],
     ) -> Modules<'a> {
-        Modules { folders, shipped, kinds, loaded: IndexMap::new() }
-    }
-
-    /// True when a module of this name can be found.
-    pub fn exists(&self, name: &str) -> bool {
-        let is_name = !name.is_empty() && !name.contains(['/', '.']);
-        is_name && (self.file(name).is_some() || self.shipped.iter().any(|(n, _)| *n == name))
+        Modules { folders, shipped, kinds, loaded: IndexMap::new(), broken: Vec::new() }
     }
 
     fn file(&self, name: &str) -> Option<PathBuf> {
@@ -113,12 +109,12 @@ impl<'a> Modules<'a> {
         for node in list {
             let mut mistakes = Vec::new();
             let item =
-                resource::read_item(node, self.kinds, &|name| self.exists(name), &mut mistakes);
+                resource::read_item(node, self.kinds, self, &mut mistakes);
             sources.mistakes.extend(mistakes);
             match item {
                 Some(Item::Resource(resource)) => into.push(*resource),
                 Some(Item::Module(used)) => self.expand(sources, &used, into, depth),
-                None => {}
+                None => self.broken.extend(node.get("name").and_then(Node::as_text).map(Arc::from)),
             }
         }
     }
@@ -142,7 +138,8 @@ impl<'a> Modules<'a> {
             sources.mistakes.extend(mistakes);
             return;
         }
-        let params = Arc::new(Locals { vars: given_params(&module, used), outer: true });
+        let vars = given_params(&module, used);
+        let params = Arc::new(Locals { vars, outer: true, types: module.params.clone() });
         let mut inner = Vec::new();
         self.read_list(sources, &module.resources, &mut inner, depth + 1);
         into.extend(inner.into_iter().map(|inner| inherit(inner, used, &params, &module)));
@@ -164,15 +161,6 @@ impl<'a> Modules<'a> {
         let module = self.load(sources, &used.module).map(Arc::new);
         self.loaded.insert(used.module.clone(), module.clone());
         module
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.shipped.iter().map(|(name, _)| name.to_string()).collect();
-        for folder in &self.folders {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            names.extend(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-        }
-        names
     }
 
     fn load(&self, sources: &mut Sources, name: &str) -> Option<Module> {
@@ -205,6 +193,23 @@ impl<'a> Modules<'a> {
             return None;
         };
         Some(Module { params, resources, folder })
+    }
+}
+
+impl ModuleNames for Modules<'_> {
+    fn exists(&self, name: &str) -> bool {
+        let is_name = !name.is_empty() && !name.contains(['/', '.']);
+        is_name && (self.file(name).is_some() || self.shipped.iter().any(|(n, _)| *n == name))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.shipped.iter().map(|(name, _)| name.to_string()).collect();
+        for folder in &self.folders {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            names.extend(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        }
+        names
     }
 }
 
@@ -256,7 +261,8 @@ fn check_params(module: &Module, used: &ModuleUse) -> Vec<Diagnostic> {
     mistakes
 }
 
-fn check_value(name: &str, param: &Param, value: &Node) -> Option<Diagnostic> {
+/// Returns what is wrong with the value of a parameter.
+pub fn check_value(name: &str, param: &Param, value: &Node) -> Option<Diagnostic> {
     let fits = match (&value.data, param.sort) {
         (_, Sort::Any) | (Data::List(_), Sort::List) | (Data::Map(_), Sort::Map) => true,
         (Data::Int(..), Sort::Integer | Sort::Number) | (Data::Float(..), Sort::Number) => true,
@@ -276,6 +282,7 @@ fn check_value(name: &str, param: &Param, value: &Node) -> Option<Diagnostic> {
         let choices: Vec<&str> = param.choices.iter().filter_map(Node::as_text).collect();
         Diagnostic::error(format!("parameter `{name}` must be one of: {}", choices.join(", ")))
             .at(&value.place)
+            .hint(did_you_mean(value.as_text().unwrap_or_default(), choices.iter().copied()))
     })
 }
 

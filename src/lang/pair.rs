@@ -6,9 +6,9 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::source::Sources;
-use crate::model::decode::decode;
+use crate::model::decode::{decode, leniently};
 use crate::model::nearest::did_you_mean;
-use crate::model::{Diagnostic, Map, Node};
+use crate::model::{Diagnostic, Map, Node, Place};
 
 /// What to do with live, non-default settings that nobody declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -105,7 +105,7 @@ struct Page {
     order: Option<Vec<Node>>,
     translate: Option<Node>,
     policy: Option<Policy>,
-    windows: Option<Vec<Window>>,
+    windows: Option<Vec<Node>>,
     sandbox: Option<SandboxHosts>,
 }
 
@@ -126,6 +126,9 @@ pub struct Side {
     pub group: String,
     /// Its manager.
     pub manager: Option<Manager>,
+    /// Where its group is named: the side itself by default.
+    #[serde(skip, default = "Place::nowhere")]
+    pub place: Place,
 }
 
 /// The manager of a side.
@@ -187,18 +190,13 @@ impl Pair {
     /// Decodes the tree of `pair.yaml`; mistakes go to `sources`.
     pub fn load(sources: &mut Sources, node: &Node) -> Pair {
         let mistakes = &mut sources.mistakes;
-        let page: Page = match decode(node) {
-            Ok(page) => page,
-            Err(mistake) => {
-                mistakes.push(mistake);
-                return Pair::default();
-            }
-        };
+        let Some(page) = leniently(node, mistakes, decode::<Page>) else { return Pair::default() };
         let sides = read_sides(&page.sides, mistakes);
         let order = read_order(page.order, &sides, mistakes);
         let translate = page.translate.map(|t| read_translate(&t, &sides, mistakes));
         let windows = page.windows.unwrap_or_default();
-        check_windows(&windows, &sides, node, mistakes);
+        let windows = windows.iter().filter_map(|node| read_window(node, &sides, mistakes));
+        let windows = windows.collect();
         let pair = Pair {
             name: page.pair,
             order,
@@ -227,15 +225,14 @@ fn read_sides(node: &Node, mistakes: &mut Vec<Diagnostic>) -> IndexMap<Arc<str>,
                 "use letters, digits, `-` and `_`: the name becomes part of addresses".to_string(),
             ));
         }
-        match decode::<Side>(body) {
-            Ok(mut side) => {
-                if side.group.is_empty() {
-                    side.group = key.name.to_string();
-                }
-                sides.insert(key.name.clone(), side);
-            }
-            Err(mistake) => mistakes.push(mistake),
+        // What else names the side must not be blamed for a mistake in its body.
+        let nothing = Side { group: String::new(), manager: None, place: Place::nowhere() };
+        let mut side = leniently(body, mistakes, decode::<Side>).unwrap_or(nothing);
+        side.place = body.get("group").map_or(&key.place, |group| &group.place).clone();
+        if side.group.is_empty() {
+            side.group = key.name.to_string();
         }
+        sides.insert(key.name.clone(), side);
     }
     if sides.is_empty() && mistakes.is_empty() {
         mistakes.push(Diagnostic::error("a pair needs its sides").at(&node.place));
@@ -243,11 +240,7 @@ fn read_sides(node: &Node, mistakes: &mut Vec<Diagnostic>) -> IndexMap<Arc<str>,
     sides
 }
 
-fn unknown_side(
-    name: &str,
-    node: &Node,
-    sides: &IndexMap<Arc<str>, Side>,
-) -> Diagnostic {
+fn unknown_side(name: &str, node: &Node, sides: &IndexMap<Arc<str>, Side>) -> Diagnostic {
     Diagnostic::error(format!("unknown side `{name}`"))
         .at(&node.place)
         .hint(did_you_mean(name, sides.keys().map(|side| &**side)))
@@ -294,9 +287,12 @@ fn read_translate(
         }
         for side in sides.keys().filter(|side| !by_side.contains_key(*side)) {
             mistakes.push(
-                Diagnostic::error(format!("`translate.{}` says nothing for side `{side}`", key.name))
-                    .at(&key.place)
-                    .hint("give every side its value".to_string()),
+                Diagnostic::error(format!(
+                    "`translate.{}` says nothing for side `{side}`",
+                    key.name
+                ))
+                .at(&key.place)
+                .hint("give every side its value".to_string()),
             );
         }
         translate.insert(key.name.clone(), by_side);
@@ -304,34 +300,38 @@ fn read_translate(
     translate
 }
 
-fn check_windows(
-    windows: &[Window],
+fn read_window(
+    node: &Node,
     sides: &IndexMap<Arc<str>, Side>,
-    page: &Node,
     mistakes: &mut Vec<Diagnostic>,
-) {
-    let list = page.get("windows").and_then(Node::as_list).unwrap_or_default();
-    for (window, node) in windows.iter().zip(list) {
-        for (key, text) in [("from", &window.from), ("to", &window.to)] {
-            if text.parse::<jiff::civil::Time>().is_err() {
-                mistakes.push(
-                    Diagnostic::error(format!("`{text}` is not a time of day"))
-                        .at(&node.place_of(&[key]))
-                        .hint("write it as \"HH:MM\"".to_string()),
-                );
-            }
-        }
-        if jiff::tz::TimeZone::get(&window.zone).is_err() {
+) -> Option<Window> {
+    let window: Window = leniently(node, mistakes, decode)?;
+    let place = |key: &str| node.get(key).map_or(&node.place, |value| &value.place);
+    for (key, text) in [("from", &window.from), ("to", &window.to)] {
+        if text.parse::<jiff::civil::Time>().is_err() {
             mistakes.push(
-                Diagnostic::error(format!("unknown time zone `{}`", window.zone))
-                    .at(&node.place_of(&["zone"]))
-                    .hint("use an IANA name such as Europe/Berlin or UTC".to_string()),
+                Diagnostic::error(format!("`{text}` is not a time of day"))
+                    .at(place(key))
+                    .hint("write it as \"HH:MM\"".to_string()),
             );
         }
-        for side in window.sides.iter().filter(|side| !sides.contains_key(side.as_str())) {
-            mistakes.push(unknown_side(side, &Node::text(node.place_of(&["sides"]), side), sides));
+    }
+    if jiff::tz::TimeZone::get(&window.zone).is_err() {
+        let zones: Vec<String> = jiff::tz::db().available().map(|z| z.to_string()).collect();
+        let near = did_you_mean(&window.zone, zones.iter().map(String::as_str));
+        mistakes.push(
+            Diagnostic::error(format!("unknown time zone `{}`", window.zone))
+                .at(place("zone"))
+                .hint(near.unwrap_or("use an IANA name such as Europe/Berlin or UTC".into())),
+        );
+    }
+    for item in node.get("sides").and_then(Node::as_list).unwrap_or_default() {
+        let name = item.as_text().unwrap_or_default();
+        if !sides.contains_key(name) {
+            mistakes.push(unknown_side(name, item, sides));
         }
     }
+    Some(window)
 }
 
 /// A manager is real or simulated; two sides must not share one (requirement P1).
@@ -344,11 +344,15 @@ fn check_managers(pair: &Pair, page: &Node, mistakes: &mut Vec<Diagnostic>) {
             mistakes.push(
                 Diagnostic::error(format!("the manager of `{name}` needs `url` or `sandbox`"))
                     .at(&place)
-                    .hint("`url` for a real manager, `sandbox: { seed: … }` for a simulated one".to_string()),
+                    .hint(
+                        "`url` for a real manager, `sandbox: { seed: … }` for a simulated one"
+                            .to_string(),
+                    ),
             );
         }
         if manager.url.is_some() {
-            let given = [("user", manager.user.is_some()), ("password", manager.password.is_some())];
+            let given =
+                [("user", manager.user.is_some()), ("password", manager.password.is_some())];
             for (key, _) in given.iter().filter(|(_, given)| !given) {
                 mistakes.push(
                     Diagnostic::error(format!("the manager of `{name}` needs `{key}`")).at(&place),

@@ -75,16 +75,20 @@ fn one(hosts: &Hosts, part: &str) -> Result<Vec<usize>, String> {
     }
     match subscript {
         None => Ok(matched),
-        Some(inside) => slice(&matched, inside)
-            .filter(|chosen| !chosen.is_empty())
-            .ok_or_else(|| format!("`[{inside}]` is outside of `{name}`, which has {} hosts", matched.len())),
+        Some(inside) => {
+            slice(&matched, inside).filter(|chosen| !chosen.is_empty()).ok_or_else(|| {
+                format!("`[{inside}]` is outside of `{name}`, which has {} hosts", matched.len())
+            })
+        }
     }
 }
 
 fn is_subscript(inside: &str) -> bool {
     let number = |text: &str| text.is_empty() || text.parse::<i64>().is_ok();
     match inside.split_once([':', '-']) {
-        Some((from, to)) if !from.is_empty() || inside.starts_with(':') => number(from) && number(to),
+        Some((from, to)) if !from.is_empty() || inside.starts_with(':') => {
+            number(from) && number(to)
+        }
         _ => !inside.is_empty() && inside.parse::<i64>().is_ok(),
     }
 }

@@ -63,6 +63,14 @@ pub struct ModuleUse {
     pub common: Resource,
 }
 
+/// What can stand as the verb of a resource beside the kinds.
+pub trait ModuleNames {
+    /// True when there is a module of this name.
+    fn exists(&self, name: &str) -> bool;
+    /// Returns all names, for "did you mean".
+    fn names(&self) -> Vec<String>;
+}
+
 /// One item of a resource list.
 pub enum Item {
     /// A resource.
@@ -71,11 +79,11 @@ pub enum Item {
     Module(Box<ModuleUse>),
 }
 
-/// Reads one item of a list of resources. `modules` tells whether a name is a module's.
+/// Reads one item of a list of resources.
 pub fn read_item(
     node: &Node,
     kinds: &[KindInfo],
-    is_module: &dyn Fn(&str) -> bool,
+    modules: &dyn ModuleNames,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Item> {
     let Some(map) = node.as_map() else {
@@ -88,21 +96,20 @@ pub fn read_item(
         .iter()
         .filter(|(key, _)| !COMMON.contains(&&*key.name) && &*key.name != "params")
         .collect();
-    let item = match verbs[..] {
-        [] => {
-            mistakes.push(
-                Diagnostic::error("a resource without a kind")
-                    .at(&node.place)
-                    .hint("add one, e.g. `os.sysctl: { name: vm.swappiness, value: 1 }`".to_string()),
-            );
-            None
-        }
-        [(key, value)] => read_verb(map, key, value, node, kinds, is_module, mistakes),
-        _ => {
-            blame_verbs(&verbs, kinds, is_module, mistakes);
-            None
-        }
-    };
+    let item =
+        match verbs[..] {
+            [] => {
+                mistakes.push(Diagnostic::error("a resource without a kind").at(&node.place).hint(
+                    "add one, e.g. `os.sysctl: { name: vm.swappiness, value: 1 }`".to_string(),
+                ));
+                None
+            }
+            [(key, value)] => read_verb(map, key, value, node, kinds, modules, mistakes),
+            _ => {
+                blame_verbs(&verbs, kinds, modules, mistakes);
+                None
+            }
+        };
     (mistakes.len() == before).then_some(item).flatten()
 }
 
@@ -112,7 +119,7 @@ fn read_verb(
     value: &Node,
     node: &Node,
     kinds: &[KindInfo],
-    is_module: &dyn Fn(&str) -> bool,
+    modules: &dyn ModuleNames,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Item> {
     if let Some(kind) = kinds.iter().find(|kind| kind.name == &*key.name) {
@@ -129,14 +136,15 @@ fn read_verb(
     let (module, place, params) = if &*key.name == "module" {
         let name = value.as_text().unwrap_or_default();
         (Arc::from(name), value.place.clone(), map.get("params").cloned().unwrap_or_else(empty))
-    } else if is_module(&key.name) {
+    } else if modules.exists(&key.name) {
         let params = if matches!(value.data, Data::Null) { empty() } else { value.clone() };
         (key.name.clone(), key.place.clone(), params)
     } else {
-        blame_verbs(&[(key, value)], kinds, is_module, mistakes);
+        blame_verbs(&[(key, value)], kinds, modules, mistakes);
         return None;
     };
-    let common = read_common(map, nothing, Node::new(value.place.clone(), Data::Null), node, mistakes);
+    let common =
+        read_common(map, nothing, Node::new(value.place.clone(), Data::Null), node, mistakes);
     Some(Item::Module(Box::new(ModuleUse { module, place, params, common })))
 }
 
@@ -144,23 +152,28 @@ fn read_verb(
 fn blame_verbs(
     verbs: &[(&Key, &Node)],
     kinds: &[KindInfo],
-    is_module: &dyn Fn(&str) -> bool,
+    modules: &dyn ModuleNames,
     mistakes: &mut Vec<Diagnostic>,
 ) {
     let is_verb =
-        |name: &str| name == "module" || is_module(name) || kinds.iter().any(|k| k.name == name);
+        |name: &str| name == "module" || modules.exists(name) || kinds.iter().any(|k| k.name == name);
     let known: Vec<&&Key> =
         verbs.iter().map(|(key, _)| key).filter(|key| is_verb(&key.name)).collect();
     if let [first, second, ..] = known[..] {
         mistakes.push(
-            Diagnostic::error(format!("two kinds in one resource: `{}` and `{}`", first.name, second.name))
-                .at(&second.place)
-                .also(&first.place, "the first one")
-                .hint("write two resources".to_string()),
+            Diagnostic::error(format!(
+                "two kinds in one resource: `{}` and `{}`",
+                first.name, second.name
+            ))
+            .at(&second.place)
+            .also(&first.place, "the first one")
+            .hint("write two resources".to_string()),
         );
     }
     for (key, _) in verbs.iter().filter(|(key, _)| !is_verb(&key.name)) {
+        let of_modules = modules.names();
         let names = kinds.iter().map(|kind| kind.name).chain(COMMON);
+        let names = names.chain(of_modules.iter().map(String::as_str));
         let what = match known.is_empty() {
             true => "kind",
             false => "key",
@@ -227,9 +240,8 @@ fn own_vars(map: &Map, mistakes: &mut Vec<Diagnostic>) -> Option<Arc<Locals>> {
         mistakes.push(Diagnostic::error(said).at(&node.place));
         return None;
     };
-    let vars: VarMap =
-        vars.iter().map(|(k, v)| (k.name.clone(), Arc::new(v.clone()))).collect();
-    Some(Arc::new(Locals { vars, outer: false }))
+    let vars: VarMap = vars.iter().map(|(k, v)| (k.name.clone(), Arc::new(v.clone()))).collect();
+    Some(Arc::new(Locals { vars, outer: false, types: Default::default() }))
 }
 
 fn one_text(map: &Map, key: &str, mistakes: &mut Vec<Diagnostic>) -> Option<(Arc<str>, Place)> {
@@ -250,10 +262,9 @@ fn texts(map: &Map, key: &str, mistakes: &mut Vec<Diagnostic>) -> Vec<(Arc<str>,
     let Some(node) = map.get(key) else { return Vec::new() };
     let items: Vec<Node> = match (&node.data, node.as_text()) {
         (Data::List(items), _) => items.clone(),
-        (_, Some(text)) if key == "tags" => text
-            .split(',')
-            .map(|tag| Node::text(node.place.clone(), tag.trim()))
-            .collect(),
+        (_, Some(text)) if key == "tags" => {
+            text.split(',').map(|tag| Node::text(node.place.clone(), tag.trim())).collect()
+        }
         (_, Some(_)) => vec![node.clone()],
         _ => Vec::new(),
     };
@@ -262,6 +273,7 @@ fn texts(map: &Map, key: &str, mistakes: &mut Vec<Diagnostic>) -> Vec<(Arc<str>,
         mistakes.push(Diagnostic::error(said).at(&node.place));
         return Vec::new();
     }
-    let words = items.iter().filter_map(|item| Some((Arc::from(item.as_text()?), item.place.clone())));
+    let words =
+        items.iter().filter_map(|item| Some((Arc::from(item.as_text()?), item.place.clone())));
     words.collect()
 }

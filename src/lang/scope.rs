@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::hosts::{Hosts, Layer};
+use super::module::Param;
 use super::pair::Pair;
 use super::secrets::Secrets;
 use super::vars::VarMap;
@@ -31,6 +34,8 @@ pub struct Locals {
     /// True for a module's parameters: their values are rendered where the module is used, so a
     /// parameter may be given the variable of the same name.
     pub outer: bool,
+    /// What a module's parameters must be, checked once their values are known.
+    pub types: IndexMap<Arc<str>, Param>,
 }
 
 /// What one target's templates can see.
@@ -72,7 +77,8 @@ impl Scope {
 
     /// Returns the scope of a side's manager: the variables of the side's group.
     pub fn of_side(world: &Arc<World>, side: &Arc<str>) -> Scope {
-        let group = world.pair.sides.get(side).and_then(|s| world.hosts.groups.get_index_of(&*s.group));
+        let group =
+            world.pair.sides.get(side).and_then(|s| world.hosts.groups.get_index_of(&*s.group));
         let layers = group.map(|group| world.hosts.group_layers(group)).unwrap_or_default();
         let layers = Arc::new(layers);
         Scope { world: world.clone(), side: side.clone(), host: None, layers, locals: vec![] }

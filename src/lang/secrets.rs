@@ -42,10 +42,9 @@ impl Secrets {
     /// Errors: what could not be read and why, at the place of the reference.
     pub fn resolve(&self, node: &Node) -> Option<Result<Secret, Diagnostic>> {
         let reference = reference(node)?;
-        let key = reference.name();
         let Ok(mut opened) = self.opened.lock() else { return None };
-        let secret = opened.entry(key.clone()).or_insert_with(|| self.open(&reference));
-        Some(secret.clone().map_err(|why| unreadable(&key, &why, &node.place)))
+        let secret = opened.entry(reference.key()).or_insert_with(|| self.open(&reference));
+        Some(secret.clone().map_err(|why| unreadable(&reference, &why, &node.place)))
     }
 
     fn open(&self, reference: &Reference<'_>) -> Result<Secret, String> {
@@ -77,13 +76,23 @@ impl Secrets {
 }
 
 impl Reference<'_> {
-    /// Names the reference for messages, and as the key under which it is opened once.
-    fn name(&self) -> String {
+    /// Returns the key under which it is opened once.
+    fn key(&self) -> String {
         match self {
             Reference::Env(name) => format!("env {name}"),
             Reference::File(path) => format!("file {path}"),
-            Reference::Command(words) => format!("command {}", words.join(" ")),
-            Reference::Vault(text) => format!("vault {}", text.lines().next_back().unwrap_or("")),
+            Reference::Command(words) => format!("command {}", words.join("\0")),
+            Reference::Vault(text) => format!("vault {text}"),
+        }
+    }
+
+    /// Names it for messages.
+    fn name(&self) -> String {
+        match self {
+            Reference::Env(name) => format!("`env: {name}`"),
+            Reference::File(path) => format!("`file: {path}`"),
+            Reference::Command(words) => format!("`command: {}`", words.join(" ")),
+            Reference::Vault(_) => "`!vault`".into(),
         }
     }
 }
@@ -110,8 +119,7 @@ fn words(node: &Node) -> Option<Vec<String>> {
     match &node.data {
         Data::List(items) => items.iter().map(|item| item.as_text().map(String::from)).collect(),
         _ => {
-            let words: Vec<String> =
-                node.as_text()?.split_whitespace().map(String::from).collect();
+            let words: Vec<String> = node.as_text()?.split_whitespace().map(String::from).collect();
             (!words.is_empty()).then_some(words)
         }
     }
@@ -127,19 +135,17 @@ fn trim_line_end(text: &str) -> String {
     text.strip_suffix('\r').unwrap_or(text).to_string()
 }
 
-fn unreadable(name: &str, why: &str, place: &Place) -> Diagnostic {
-    let (sort, rest) = name.split_once(' ').unwrap_or((name, ""));
-    let shown = if sort == "vault" { "the `!vault` value".into() } else { format!("`{sort}: {rest}`") };
-    let hint = match sort {
-        "env" => Some(format!("set it for this command: {rest}=… drsync …")),
-        "vault" => Some(
-            "ansible-vault must be installed and know the password \
-             (ANSIBLE_VAULT_PASSWORD_FILE)"
+fn unreadable(reference: &Reference<'_>, why: &str, place: &Place) -> Diagnostic {
+    let hint = match reference {
+        Reference::Env(name) => Some(format!("set it for this command: {name}=… drsync …")),
+        Reference::Vault(_) => Some(
+            "ansible-vault must be installed and know the password (ANSIBLE_VAULT_PASSWORD_FILE)"
                 .to_string(),
         ),
-        _ => None,
+        Reference::File(_) | Reference::Command(_) => None,
     };
-    Diagnostic::error(format!("cannot read the secret {shown}")).because(why).at(place).hint(hint)
+    let said = format!("cannot read the secret {}", reference.name());
+    Diagnostic::error(said).because(why).at(place).hint(hint)
 }
 
 /// Shares a resolver among the parts of the language.

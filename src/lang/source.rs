@@ -31,6 +31,10 @@ impl Sources {
         let text = match read_text(path) {
             Ok(text) => text,
             Err(mistake) => {
+                if mistake.place.is_some() {
+                    let bytes = std::fs::read(path).unwrap_or_default();
+                    self.texts.insert(file, Arc::from(String::from_utf8_lossy(&bytes)));
+                }
                 self.mistakes.push(mistake);
                 return None;
             }

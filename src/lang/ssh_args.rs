@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn common_options_become_config_lines() {
         let mut options = SshOptions::default();
-        read("-o ProxyJump=bastion -o 'UserKnownHostsFile /tmp/k' -oPort=22 -C", &mut options).unwrap();
+        read("-o ProxyJump=bastion -o 'UserKnownHostsFile /tmp/k' -oPort=22 -C", &mut options)
+            .unwrap();
         assert_eq!(
             options.lines,
             ["ProxyJump bastion", "UserKnownHostsFile /tmp/k", "Port 22", "Compression yes"]

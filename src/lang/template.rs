@@ -179,19 +179,31 @@ impl Render<'_> {
         let gathered = Arc::new(Gathered::default());
         let context = Value::from_object(Lookup::new(self, &gathered));
         let rendered = ENGINE.render_named_str("template", text, context);
-        let rendered = self.checked(rendered, place, &gathered, mistakes).unwrap_or_default();
+        let at = match &rendered {
+            // A whole file begins where its text does, so places in it are known.
+            Err(error) if !typed => place_in(text, error, place),
+            _ => place.clone(),
+        };
+        let rendered = self.checked(rendered, &at, &gathered, mistakes).unwrap_or_default();
         let secret = gathered.touched_secret.load(Ordering::Relaxed);
         to_node(&Value::from(rendered), place, secret)
     }
 
     /// Evaluates an expression; the second value tells whether a secret was touched.
-    fn evaluate(&self, inner: &str, place: &Place, mistakes: &mut Vec<Diagnostic>) -> (Value, bool) {
+    fn evaluate(
+        &self,
+        inner: &str,
+        place: &Place,
+        mistakes: &mut Vec<Diagnostic>,
+    ) -> (Value, bool) {
         let gathered = Arc::new(Gathered::default());
         let context = Value::from_object(Lookup::new(self, &gathered));
         let value = ENGINE.compile_expression(inner).and_then(|e| e.eval(context)).and_then(|v| {
             // A bare undefined name is no error to the engine, even when strict.
             match v.is_undefined() {
-                true => Err(Error::new(ErrorKind::UndefinedError, format!("`{inner}` is undefined"))),
+                true => {
+                    Err(Error::new(ErrorKind::UndefinedError, format!("`{inner}` is undefined")))
+                }
                 false => Ok(v),
             }
         });
@@ -215,11 +227,12 @@ impl Render<'_> {
             }));
             return None;
         }
-        result.map_err(|error| mistakes.push(self.explain(&error, place))).ok()
+        let touched = gathered.touched_secret.load(Ordering::Relaxed);
+        result.map_err(|error| mistakes.push(self.explain(&error, place, touched))).ok()
     }
 
     /// Turns an engine error into a diagnostic, without the values its debug output would show.
-    fn explain(&self, error: &Error, place: &Place) -> Diagnostic {
+    fn explain(&self, error: &Error, place: &Place, touched_secret: bool) -> Diagnostic {
         let detail = error.detail().unwrap_or_default().to_string();
         if error.kind() == ErrorKind::UndefinedError {
             let name = detail.split('`').nth(1).unwrap_or_default().to_string();
@@ -236,9 +249,26 @@ impl Render<'_> {
                 .hint(near);
         }
         let kind = error.kind().to_string();
-        let said = if detail.is_empty() { kind } else { format!("{kind}: {detail}") };
+        let said = match (detail.is_empty(), touched_secret) {
+            (true, _) => kind,
+            // The engine may quote a part of the secret, which nothing would recognise.
+            (false, true) => format!("{kind} (it has to do with a secret)"),
+            (false, false) => format!("{kind}: {detail}"),
+        };
         Diagnostic::error("the template does not work").because(said).at(place)
     }
+}
+
+/// Returns where in the file that begins at `start` an error of its template is.
+fn place_in(text: &str, error: &Error, start: &Place) -> Place {
+    let Some(before) = error.range().and_then(|range| text.get(..range.start)) else {
+        let line = error.line().and_then(|line| u32::try_from(line).ok());
+        return Place::new(start.file.clone(), line.unwrap_or(start.line), 1);
+    };
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let lines = before.matches('\n').count();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
+    Place::new(start.file.clone(), number(lines), number(line.chars().count()))
 }
 
 fn is_omitted(node: &Node) -> bool {
@@ -390,7 +420,8 @@ impl Object for HostVars {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let world = &self.scope.world;
         let host = world.hosts.hosts.get_index_of(key.as_str()?)?;
-        let side = world.side_of.get(host).cloned().flatten().unwrap_or_else(|| self.scope.side.clone());
+        let side =
+            world.side_of.get(host).cloned().flatten().unwrap_or_else(|| self.scope.side.clone());
         Some(Value::from_object(Lookup {
             scope: Scope::of_host(world, &side, host),
             trail: self.trail.clone(),
@@ -429,12 +460,13 @@ pub fn to_value(node: &Node) -> Value {
     }
 }
 
-/// Turns the engine's value into a node at `place`; text becomes secret when a secret was touched.
+/// Turns the engine's value into a node at `place`; text and numbers become secret when a secret was
+/// touched.
 fn to_node(value: &Value, place: &Place, secret: bool) -> Node {
     let data = match value.kind() {
         ValueKind::Undefined | ValueKind::None => Data::Null,
         ValueKind::Bool => Data::Bool(value.is_true(), Arc::from(value.is_true().to_string())),
-        ValueKind::Number => number(value),
+        ValueKind::Number if !secret => number(value),
         ValueKind::Seq | ValueKind::Iterable => {
             let items = value.try_iter().into_iter().flatten();
             Data::List(items.map(|item| to_node(&item, place, secret)).collect())
@@ -451,7 +483,7 @@ fn to_node(value: &Value, place: &Place, secret: bool) -> Node {
         _ => {
             let text = value.as_str().map_or_else(|| value.to_string(), String::from);
             match secret && text != OMIT {
-                true => Data::Secret(Secret::new(text)),
+                true => Data::Secret(Secret::derived(text)),
                 false => Data::Text(Arc::from(text)),
             }
         }

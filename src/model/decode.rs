@@ -17,6 +17,61 @@ pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Diagnostic> {
     T::deserialize(Reader(node)).map_err(|error| error.into_diagnostic(&node.place))
 }
 
+/// How the message for a key that is not there begins.
+const MISSING: &str = "missing key";
+
+/// Decodes `node` with `decode` as far as it goes, so that all mistakes are told at once: what a
+/// mistake is about is left out, and the rest is decoded again.
+///
+/// `None` when the rest lacks something needed.
+pub fn leniently<T>(
+    node: &Node,
+    mistakes: &mut Vec<Diagnostic>,
+    decode: impl Fn(&Node) -> Result<T, Diagnostic>,
+) -> Option<T> {
+    let mut rest = node.clone();
+    // Where something was left out: what is missing there now may not have been missing before.
+    let mut holes: Vec<Place> = Vec::new();
+    loop {
+        let mistake = match decode(&rest) {
+            Ok(value) => return Some(value),
+            Err(mistake) => mistake,
+        };
+        let place = mistake.place.clone().unwrap_or_else(Place::nowhere);
+        let is_missing = mistake.summary.starts_with(MISSING);
+        if !(is_missing && holes.contains(&place) || mistakes.contains(&mistake)) {
+            mistakes.push(mistake);
+        }
+        if is_missing && place == rest.place {
+            return None;
+        }
+        holes.push(leave_out(&mut rest, &place)?);
+    }
+}
+
+/// Removes the innermost entry or item that is written at `place`; returns where what held it is.
+fn leave_out(node: &mut Node, place: &Place) -> Option<Place> {
+    let here = node.place.clone();
+    match &mut node.data {
+        Data::Map(map) => {
+            if let Some(hole) = map.0.iter_mut().find_map(|(_, value)| leave_out(value, place)) {
+                return Some(hole);
+            }
+            let is_meant =
+                |(key, value): &(Key, Node)| key.place == *place || value.place == *place;
+            map.0.iter().position(is_meant).map(|index| map.0.remove(index))?;
+        }
+        Data::List(items) => {
+            if let Some(hole) = items.iter_mut().find_map(|item| leave_out(item, place)) {
+                return Some(hole);
+            }
+            items.iter().position(|item| item.place == *place).map(|index| items.remove(index))?;
+        }
+        _ => return None,
+    }
+    Some(here)
+}
+
 /// A decoding mistake, on its way out to where its place is known.
 #[derive(Debug)]
 pub struct DecodeError {
@@ -80,7 +135,7 @@ impl de::Error for DecodeError {
     }
 
     fn missing_field(field: &'static str) -> DecodeError {
-        DecodeError::new(format!("missing key `{field}`"))
+        DecodeError::new(format!("{MISSING} `{field}`"))
     }
 }
 
@@ -213,9 +268,9 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.0.data {
-            Data::List(items) => visitor
-                .visit_seq(Items(items.iter()))
-                .map_err(|error| error.at(&self.0.place)),
+            Data::List(items) => {
+                visitor.visit_seq(Items(items.iter())).map_err(|error| error.at(&self.0.place))
+            }
             _ => Err(self.wrong("a list")),
         }
     }
@@ -388,6 +443,23 @@ mod tests {
             "expected a number from 0 to 65535, found a whole number `99999`"
         );
         assert_eq!(decode_sample(vec![]).unwrap_err().summary, "missing key `name`");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = |text: &str| Data::Text(text.into());
+        let node = at(
+            9,
+            Data::Map(Map(vec![
+                entry("nmae", 1, text("x")),
+                entry("port", 2, text("http")),
+                entry("prot", 3, Data::Null),
+            ])),
+        );
+        let mut mistakes = Vec::new();
+        assert!(leniently(&node, &mut mistakes, decode::<Sample>).is_none());
+        let lines: Vec<u32> = mistakes.iter().map(|m| m.place.as_ref().unwrap().line).collect();
+        assert_eq!(lines, [1, 2, 3]);
     }
 
     #[test]

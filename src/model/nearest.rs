@@ -8,7 +8,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|name| (distance(&lower, &name.to_lowercase(), limit), name))
-        .filter(|(d, _)| *d <= limit)
+        // A word with no letter in common is no slip, however short it is.
+        .filter(|(d, name)| *d <= limit && *d < lower.len().max(name.len()))
         .min_by_key(|(d, _)| *d)
         .map(|(_, name)| name)
 }
@@ -52,5 +53,6 @@ mod tests {
         assert_eq!(nearest("vlaue", known), Some("value"));
         assert_eq!(nearest("nmae", known), Some("name"));
         assert_eq!(nearest("zookeeper", known), None);
+        assert_eq!(nearest("b", ["a", "bb"]), Some("bb"));
     }
 }

@@ -74,10 +74,10 @@ impl Reply {
     /// Returns what a probe reported under `name`; unknown when the record is missing.
     pub fn field(&self, name: &str) -> Live {
         match self {
-            Reply::Fields(fields) => fields
-                .iter()
-                .find(|field| field.name == name)
-                .map_or_else(|| Live::Unknown(format!("no `{name}` in the reply")), |f| f.live.clone()),
+            Reply::Fields(fields) => fields.iter().find(|field| field.name == name).map_or_else(
+                || Live::Unknown(format!("no `{name}` in the reply")),
+                |f| f.live.clone(),
+            ),
             Reply::Config(_) | Reply::Missing(..) => Live::Unknown("not a host's reply".into()),
             Reply::Unknown(reason) => Live::Unknown(reason.to_string()),
         }
@@ -99,9 +99,11 @@ impl Reply {
             Reply::Fields(fields) => fields,
             _ => &[],
         };
-        fields.iter().filter_map(move |field| match (&field.live, field.name.strip_prefix(prefix)) {
-            (Live::Known(Value::Text(text)), Some(rest)) => Some((rest, &**text)),
-            _ => None,
+        fields.iter().filter_map(move |field| {
+            match (&field.live, field.name.strip_prefix(prefix)) {
+                (Live::Known(Value::Text(text)), Some(rest)) => Some((rest, &**text)),
+                _ => None,
+            }
         })
     }
 }

@@ -21,9 +21,17 @@ static KNOWN: RwLock<Vec<Zeroizing<String>>> = RwLock::new(Vec::new());
 pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
-    /// Keeps `text` secret from here on.
+    /// Keeps `text` secret from here on: as a whole, line by line, and in the encodings in which
+    /// it may turn up.
     pub fn new(text: String) -> Secret {
-        remember(&text);
+        remember(forms(&text));
+        Secret(Arc::new(Zeroizing::new(text)))
+    }
+
+    /// Keeps `text`, which was made with a secret, secret as a whole. Its single lines are not
+    /// hidden wherever they turn up: most of a file with a password in it is no secret.
+    pub fn derived(text: String) -> Secret {
+        remember(vec![escape_json(&text), text.clone()]);
         Secret(Arc::new(Zeroizing::new(text)))
     }
 
@@ -39,11 +47,33 @@ impl fmt::Debug for Secret {
     }
 }
 
-fn remember(text: &str) {
-    let mut forms = vec![text.to_string()];
-    forms.extend(text.lines().map(str::to_string));
-    forms.push(text.trim().to_string());
-    forms.push(escape_json(text));
+/// Returns `text`, its lines, and what JSON, base64 and addresses make of them.
+fn forms(text: &str) -> Vec<String> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+    let mut parts: Vec<&str> = vec![text, text.trim()];
+    parts.extend(text.lines().flat_map(|line| [line, line.trim()]));
+    parts.retain(|part| part.len() >= SHORTEST_MASKED);
+    parts.sort_unstable();
+    parts.dedup();
+    let encoded = |part: &&str| {
+        let base64 = [STANDARD_NO_PAD.encode(part), URL_SAFE_NO_PAD.encode(part)];
+        base64.into_iter().chain([part.to_string(), escape_json(part), percent(part)])
+    };
+    parts.iter().flat_map(encoded).collect()
+}
+
+fn percent(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
+fn remember(forms: Vec<String>) {
     let Ok(mut known) = KNOWN.write() else { return };
     for form in forms {
         if form.len() >= SHORTEST_MASKED && !known.iter().any(|k| **k == form) {
@@ -71,6 +101,13 @@ pub fn mask(text: &str) -> std::borrow::Cow<'_, str> {
     masked
 }
 
+/// Returns where known secrets stand in `text`, in bytes; the ranges may overlap.
+pub fn found_in(text: &str) -> Vec<std::ops::Range<usize>> {
+    let Ok(known) = KNOWN.read() else { return vec![0..text.len()] };
+    let found = known.iter().flat_map(|secret| text.match_indices(secret.as_str()));
+    found.map(|(at, secret)| at..at + secret.len()).collect()
+}
+
 /// True when `text` holds a known secret.
 pub fn is_tainted(text: &str) -> bool {
     KNOWN.read().map_or(true, |known| known.iter().any(|k| text.contains(k.as_str())))
@@ -87,5 +124,14 @@ mod tests {
         assert_eq!(mask("password tr0ub4dor\"x!"), "password (sensitive)!");
         assert_eq!(mask(r#"{"p":"tr0ub4dor\"x"}"#), r#"{"p":"(sensitive)"}"#);
         assert!(is_tainted("a tr0ub4dor\"x b"));
+        assert_eq!(mask("?p=tr0ub4dor%22x&dHIwdWI0ZG9yIng="), "?p=(sensitive)&(sensitive)=");
+        assert_eq!(found_in("a tr0ub4dor\"x b"), [2..13]);
+    }
+
+    #[test]
+    fn lines_of_a_file_with_a_secret_stay_readable() {
+        let secret = Secret::derived("port = 8888\nkey = 5ecr3t+1\n".into());
+        assert!(secret.reveal().contains("8888"));
+        assert_eq!(mask("port = 8888"), "port = 8888");
     }
 }

@@ -32,9 +32,11 @@ impl Value {
             Value::Bool(b) => (*b).into(),
             Value::Text(t) => super::secret::mask(t).into_owned().into(),
             Value::List(items) => items.iter().map(Value::to_json).collect(),
-            Value::Map(map) => {
-                map.iter().map(|(k, v)| (k.to_string(), v.to_json())).collect::<serde_json::Map<_, _>>().into()
-            }
+            Value::Map(map) => map
+                .iter()
+                .map(|(k, v)| (k.to_string(), v.to_json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
             Value::Sensitive => MASK.into(),
         }
     }

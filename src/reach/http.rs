@@ -151,9 +151,10 @@ impl Http {
             (404, None) => Err("it answers 404 without a word: not ready".into()),
             (404, Some(said)) => Ok(Trouble::NotFound(said)),
             (status @ (500 | 429), None) => Err(format!("it failed (HTTP {status})")),
-            (status, said) => {
-                Ok(Trouble::Refused(status, said.unwrap_or_else(|| "refused without a word".into())))
-            }
+            (status, said) => Ok(Trouble::Refused(
+                status,
+                said.unwrap_or_else(|| "refused without a word".into()),
+            )),
         }
     }
 
@@ -200,15 +201,17 @@ impl Http {
         let client = self.client.as_ref().map_err(|said| Trouble::Unknown(said.clone()))?;
         let count = if *method == Method::GET { &self.reads } else { &self.writes };
         count.fetch_add(1, Ordering::Relaxed);
-        let mut request: RequestBuilder =
-            client.request(method.clone(), format!("{}{path}", self.way.url)).header(ACCEPT, "application/json");
+        let mut request: RequestBuilder = client
+            .request(method.clone(), format!("{}{path}", self.way.url))
+            .header(ACCEPT, "application/json");
         if with_password {
             request = request.basic_auth(&self.way.user, Some(self.way.password.reveal()));
         }
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        let unknown = |error: reqwest::Error| Trouble::Unknown(format!("{}: {}", self.way.url, chain(error)));
+        let unknown =
+            |error: reqwest::Error| Trouble::Unknown(format!("{}: {}", self.way.url, chain(error)));
         let answer = request.send().await.map_err(unknown)?;
         if answer.headers().contains_key(SET_COOKIE) && answer.status().is_success() {
             self.has_session.store(true, Ordering::Relaxed);

@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 pub mod cm;
+mod cm_scope;
 pub mod fake;
 pub mod host;
 pub mod http;

@@ -115,7 +115,9 @@ async fn open(options: &SshOptions, shared: &Shared) -> Result<Session, Error> {
         .known_hosts_check(check)
         .connect_timeout(limits.connect)
         .control_directory(&limits.runtime)
-        .control_persist(ControlPersist::IdleFor(std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN)))
+        .control_persist(ControlPersist::IdleFor(
+            std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN),
+        ))
         .config_file(&config);
     options.user.iter().for_each(|user| {
         builder.user(user.clone());
@@ -151,7 +153,8 @@ async fn exchange(
         .spawn()
         .await
         .map_err(|error| chain(&error))?;
-    let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let (stdin, stdout, stderr) =
+        (child.stdin().take(), child.stdout().take(), child.stderr().take());
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let talk = async {
         let write = async {

@@ -105,15 +105,20 @@ fn shown(value: &Value) -> String {
 type Entry = (std::sync::Arc<str>, Value);
 
 fn map_lines(before: &[Entry], after: &[Entry]) -> Vec<String> {
-    let find = |map: &[Entry], key: &str| map.iter().find(|(k, _)| &**k == key).map(|(_, v)| v.clone());
+    let find =
+        |map: &[Entry], key: &str| map.iter().find(|(k, _)| &**k == key).map(|(_, v)| v.clone());
     let mut keys: Vec<&str> = before.iter().chain(after).map(|(key, _)| &**key).collect();
     keys.sort_unstable();
     keys.dedup();
     let line = |key: &str| match (find(before, key), find(after, key)) {
         (Some(a), Some(b)) if a == b => None,
-        (Some(a), Some(b)) => {
-            Some(format!("    {} {key}  {} {} {}", paint(CHANGE, "~"), shown(&a), paint(DIM, "→"), shown(&b)))
-        }
+        (Some(a), Some(b)) => Some(format!(
+            "    {} {key}  {} {} {}",
+            paint(CHANGE, "~"),
+            shown(&a),
+            paint(DIM, "→"),
+            shown(&b)
+        )),
         (None, Some(b)) => Some(format!("    {} {key}  {}", paint(ADD, "+"), shown(&b))),
         (Some(a), None) => Some(format!("    {} {key}  {}", paint(REMOVE, "-"), shown(&a))),
         (None, None) => None,

@@ -93,7 +93,8 @@ impl Group<'_> {
             _ => {
                 let parts: Vec<String> =
                     sides.iter().map(|(side, count)| format!("{side} {count}")).collect();
-                let rest = if managers > 0 { format!(" and {managers} managers") } else { String::new() };
+                let rest =
+                    if managers > 0 { format!(" and {managers} managers") } else { String::new() };
                 format!("{hosts} hosts ({}){rest}", parts.join(", "))
             }
         }

@@ -80,8 +80,10 @@ fn instance(instance: &Planned) -> Json {
     }
     let unmanaged = delta.map(|delta| &delta.unmanaged[..]).unwrap_or_default();
     if !unmanaged.is_empty() {
-        entry["unmanaged"] =
-            unmanaged.iter().map(|(name, value)| json!({ "name": name, "value": value.to_json() })).collect();
+        entry["unmanaged"] = unmanaged
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "value": value.to_json() }))
+            .collect();
     }
     entry
 }
@@ -167,9 +169,7 @@ pub fn report(report: &Report, plan: &Plan) -> Json {
 
 /// Returns diagnostics as JSON.
 pub fn diagnostics(list: &[Diagnostic], command: &str) -> Json {
-    let place = |place: &crate::model::Place| {
-        json!({ "file": &*place.file, "line": place.line, "column": place.column })
-    };
+    let place = |place: &crate::model::Place| json!({ "file": &*place.file, "line": place.line, "column": place.column });
     let list = list.iter().map(|diagnostic| {
         json!({
             "severity": if diagnostic.is_error() { "error" } else { "warning" },

@@ -1,5 +1,7 @@
 //! A plan, or drift, as text.
 
+use indexmap::IndexMap;
+
 use super::group::{Group, groups, reason};
 use super::{ADD, BOLD, CHANGE, DIM, REMOVE, UNKNOWN, change, count, paint};
 use crate::model::change::Verdict;
@@ -32,10 +34,19 @@ fn line(out: &mut String, text: impl AsRef<str>) {
 
 /// What could not be read comes first: it is what the rest cannot be trusted about.
 fn unread(plan: &Plan, out: &mut String) {
-    let whole = |seen: &std::collections::BTreeMap<String, crate::model::plan::Seen>, what: &str, out: &mut String| {
+    let whole = |seen: &std::collections::BTreeMap<String, crate::model::plan::Seen>,
+                 what: &str,
+                 out: &mut String| {
         for (name, seen) in seen {
             if let Some(trouble) = &seen.trouble {
-                line(out, format!("{} {what} {} could not be read: {trouble}", paint(UNKNOWN, "?"), paint(BOLD, name)));
+                line(
+                    out,
+                    format!(
+                        "{} {what} {} could not be read: {trouble}",
+                        paint(UNKNOWN, "?"),
+                        paint(BOLD, name)
+                    ),
+                );
             }
         }
     };
@@ -109,20 +120,30 @@ fn heading(group: &Group<'_>, sign: String) -> String {
     format!("  {sign} {}   {}{name}", paint(BOLD, what), group.whereabouts())
 }
 
+/// More lines of what nobody declared are left out.
+const MOST_UNMANAGED: usize = 25;
+
 fn unmanaged(plan: &Plan, out: &mut String) {
-    let with = plan.instances.iter().filter_map(|i| Some((i, i.delta.as_deref()?)));
-    let mut lines = Vec::new();
-    for (instance, delta) in with {
+    let mut found: IndexMap<(String, String), Vec<&str>> = IndexMap::new();
+    for (instance, delta) in plan.instances.iter().filter_map(|i| Some((i, i.delta.as_deref()?))) {
         for (name, value) in &delta.unmanaged {
-            let scope = format!("{} {}", instance.address.target, instance.address.key);
-            lines.push(format!("    {scope}  {name} = {}", crate::model::secret::mask(&value.to_string())));
+            let setting = format!("{name} = {value}");
+            let sides = found.entry((instance.address.key.to_string(), setting)).or_default();
+            sides.push(instance.address.target.side());
         }
     }
-    if !lines.is_empty() {
-        line(out, paint(DIM, "  Set live, declared nowhere (no difference; see `unmanaged`):"));
-        lines.iter().for_each(|text| line(out, paint(DIM, text)));
-        out.push('\n');
+    if found.is_empty() {
+        return;
     }
+    line(out, paint(DIM, "  Set live, declared nowhere (no difference; see `unmanaged`):"));
+    for ((scope, setting), sides) in found.iter().take(MOST_UNMANAGED) {
+        line(out, paint(DIM, format!("    {scope}  {setting}   {}", sides.join(", "))));
+    }
+    let left_out = found.len().saturating_sub(MOST_UNMANAGED);
+    if left_out > 0 {
+        line(out, paint(DIM, format!("    … and {left_out} more; --json lists them all")));
+    }
+    out.push('\n');
 }
 
 fn footer(plan: &Plan, purpose: Purpose, out: &mut String) {
