@@ -42,7 +42,14 @@ pub async fn made(
 ) -> Result<(Built, Plan), Fault> {
     let targets = loaded.prepared.sheets.targets.keys();
     let built = world::build(&loaded.inventory, part, targets).await?;
-    let plan = plan::plan(&loaded.inventory, &loaded.prepared, &built.world, with_evidence).await;
+    let plan = tokio::select! {
+        plan = plan::plan(&loaded.inventory, &loaded.prepared, &built.world, with_evidence) => plan,
+        () = world::interrupted() => {
+            built.close().await;
+            let said = "interrupted while reading; nothing was changed";
+            return Err(Fault::new(Code::Interrupted, Diagnostic::error(said)));
+        }
+    };
     match plan {
         Ok(plan) => Ok((built, plan)),
         Err(mistakes) => {

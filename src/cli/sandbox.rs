@@ -56,28 +56,12 @@ fn serve(folder: Option<&Path>) -> Result<Code, Fault> {
             view::credentials(&line.to_string());
             managers.push(manager);
         }
-        wait().await;
+        world::interrupted().await;
         for manager in managers {
             manager.stop().await;
         }
         Ok(Code::Done)
     })?
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-async fn wait() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut term) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = term.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
 }
 
 fn reset(folder: Option<&Path>) -> Result<Code, Fault> {

@@ -33,8 +33,17 @@ pub struct Built {
 impl Built {
     /// Closes connections and ends the simulated managers.
     pub async fn close(self) {
-        if let Ok(world) = Arc::try_unwrap(self.world) {
-            world.close().await;
+        let mut shared = self.world;
+        // Readings that were interrupted let go of the world a moment later.
+        for _ in 0..100 {
+            match Arc::try_unwrap(shared) {
+                Ok(world) => {
+                    world.close().await;
+                    break;
+                }
+                Err(still) => shared = still,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         for manager in self.managers {
             manager.stop().await;
@@ -226,6 +235,21 @@ fn read_seeds(inventory: &Inventory) -> Result<Seeds, Fault> {
         false => {
             Err(Fault::invalid(std::mem::take(&mut sources.mistakes), sources.texts().clone()))
         }
+    }
+}
+
+/// Returns once the user, or the system, asks the program to end.
+pub async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut term) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+            }
+        }
+        // Without the handler the signal ends the program by itself.
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -73,18 +73,18 @@ static PROBE: Script = Script {
     source: r#"
 drsync_file() {
   path=$root$1
-  if [ ! -e "$path" ] && [ ! -h "$path" ]; then
-    # A folder that may not be searched hides whether the file is there.
-    up=${path%/*}
-    while [ -n "$up" ] && [ ! -e "$up" ]; do up=${up%/*}; done
-    if [ -x "${up:-/}" ]; then absent stat; else unknown stat 'permission denied'; fi
+  if ! out=$(stat -c '%F|%a|%U|%G|%s' -- "$path" 2>&1); then
+    # A folder that may not be searched, or a lost mount, hides whether the file is there.
+    case $out in
+      *': No such file or directory'|*': Not a directory') absent stat ;;
+      *) unknown stat "$out" ;;
+    esac
     return
   fi
-  if ! out=$(stat -c '%F|%a|%U|%G|%s' -- "$path" 2>&1); then unknown stat "$out"; return; fi
   put stat "$out"
   case $out in 'regular '*) ;; *) return ;; esac
   [ -n "$2" ] || return
-  if ! sum=$(sha256sum < "$path" 2>&1); then unknown digest "$sum"; return; fi
+  if ! sum=$({ sha256sum < "$path"; } 2>&1); then unknown digest "$sum"; return; fi
   sum=${sum%% *}
   put digest "$sum"
   [ "$sum" = "$2" ] || [ "$4" != show ] || [ "${out##*|}" -gt "$3" ] || put_file content "$path" "${out##*|}"

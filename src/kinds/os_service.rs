@@ -1,6 +1,7 @@
 //! `os.service`: a systemd unit: enabled at boot, running now.
 //!
-//! Parameters follow Ansible's `systemd_service`. A unit that is `static`, `indirect` or
+//! Parameters follow Ansible's `systemd_service`. A unit enabled only until the next boot
+//! (`systemctl enable --runtime`) is not enabled. A unit that is `static`, `indirect` or
 //! `generated` cannot be enabled: such a wish is refused, not retried for ever.
 //!
 //! ```yaml
@@ -130,7 +131,7 @@ fn enabled(unit: &Unit, wish: bool) -> Attribute {
         true if wish => Live::Absent,
         // What does not exist does not start at boot.
         true => Live::Known(Value::Bool(false)),
-        false => Live::Known(Value::Bool(unit.file.starts_with("enabled"))),
+        false => Live::Known(Value::Bool(unit.file == "enabled")),
     };
     Attribute::new("enabled", live, Value::Bool(wish)).noted(missing_note(unit))
 }

@@ -47,11 +47,12 @@ static RUNTIME: Script = Script {
     source: r#"
 drsync_sysctl() {
   path=$root/proc/sys/$1
-  if [ ! -e "$path" ]; then absent runtime
-  elif value=; while IFS= read -r line || [ -n "$line" ]; do value="$value$line
-"; done 2>/dev/null < "$path" && [ -n "$value" ]; then put runtime "$value"
-  elif [ -r "$path" ] && out=$(cat "$path" 2>&1); then put runtime "$out"
-  else unknown runtime "cannot read /proc/sys/$1: permission denied"; fi
+  # The kernel tells a value to the first read(2) only, and dash's `read` takes single bytes.
+  if out=$(cat "$path" 2>&1); then put runtime "$out"; return; fi
+  case $out in
+    *': No such file or directory') absent runtime ;;
+    *) unknown runtime "$out" ;;
+  esac
 }
 "#,
 };
@@ -62,6 +63,11 @@ static FILES: Script = Script {
 drsync_sysctl_files() {
   set --
   for folder in run/sysctl.d etc/sysctl.d usr/local/lib/sysctl.d usr/lib/sysctl.d lib/sysctl.d; do
+    if ! out=$(ls "$root/$folder/." 2>&1); then
+      case $out in *': No such file or directory') continue ;; esac
+      unknown files "$out"
+      return
+    fi
     for file in "$root/$folder"/*.conf; do [ ! -e "$file" ] || set -- "$@" "$file"; done
   done
   [ ! -e "$root/etc/sysctl.conf" ] || set -- "$@" "$root/etc/sysctl.conf"

@@ -96,7 +96,7 @@ drsync_thp() {
   if [ -r "$root/proc/cmdline" ] && IFS= read -r line < "$root/proc/cmdline"; then put cmdline "$line"; else absent cmdline; fi
   path=$root$1
   if [ ! -e "$path" ]; then absent unit_digest
-  elif sum=$(sha256sum < "$path" 2>&1); then put unit_digest "${sum%% *}"
+  elif sum=$({ sha256sum < "$path"; } 2>&1); then put unit_digest "${sum%% *}"
   else unknown unit_digest "$sum"; fi
 }
 "#,
@@ -209,7 +209,7 @@ fn boot(args: &Args, replies: &[Reply]) -> Attribute {
         Err(reason) => return Attribute::new("boot", Live::Unknown(reason), want),
     };
     let kept = digest.as_deref() == Some(&sha256(unit_text(args).as_bytes()));
-    let live = match kept && unit.file.starts_with("enabled") {
+    let live = match kept && unit.file == "enabled" {
         true => Live::Known(want.clone()),
         false => Live::Absent,
     };

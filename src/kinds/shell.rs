@@ -67,15 +67,13 @@ drsync_put() {
       *) printf '%s' "$6" > "$new" ;;
     esac &&
     if [ -e "$path" ]; then
-      chmod "$(stat -c '%a' -- "$path")" "$new" && drsync_owner "$(stat -c '%U' -- "$path")" "$(stat -c '%G' -- "$path")" "$new"
-    else chmod 0644 "$new"; fi &&
-    drsync_owner "$3" "$4" "$new" &&
-    { [ -z "$2" ] || chmod "$2" "$new"; } &&
+      mode=$(stat -c '%a' -- "$path") && chown "$(stat -c '%u:%g' -- "$path")" "$new"
+    else mode=0644; fi &&
+    { [ -z "$3$4" ] || chown "$3${4:+:$4}" "$new"; } &&
+    # Last: a change of owner takes setuid and setgid away.
+    chmod "${2:-$mode}" "$new" &&
     mv -f -T "$new" "$path"
   } || { rm -f "$new"; return 1; }
-}
-drsync_owner() {
-  [ -z "$1$2" ] || chown "$1${2:+:$2}" "$3"
 }
 "#,
 };

@@ -325,7 +325,8 @@ impl<'a> Expander<'a> {
             return Ok(args);
         }
         let Data::Map(map) = &mut args.data else { return Ok(args) };
-        let takes = |(key, _): &(&Key, &Node)| ["content", "source", "template"].contains(&&*key.name);
+        let takes =
+            |(key, _): &(&Key, &Node)| ["content", "source", "template"].contains(&&*key.name);
         let given: Vec<&Key> = map.iter().filter(takes).map(|(key, _)| key).collect();
         if let [first, second, ..] = given[..] {
             let said = format!("`{}` and `{}` exclude each other", first.name, second.name);

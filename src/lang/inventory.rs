@@ -135,9 +135,8 @@ impl Inventory {
     fn unknown_names(&self, resource: &Resource, broken: &[Arc<str>]) -> Vec<Diagnostic> {
         let names = || self.resources.iter().map(|r| &*r.name).chain(broken.iter().map(|n| &**n));
         let links = resource.requires.iter().chain(&resource.before);
-        let unknown = links.filter(|(name, _)| {
-            !names().any(|known| *known == **name) && !self.declares(name)
-        });
+        let unknown = links
+            .filter(|(name, _)| !names().any(|known| *known == **name) && !self.declares(name));
         let told = unknown.map(|(name, place)| {
             Diagnostic::error(format!("no resource is named `{name}`"))
                 .at(place)

@@ -108,8 +108,7 @@ impl<'a> Modules<'a> {
     ) {
         for node in list {
             let mut mistakes = Vec::new();
-            let item =
-                resource::read_item(node, self.kinds, self, &mut mistakes);
+            let item = resource::read_item(node, self.kinds, self, &mut mistakes);
             sources.mistakes.extend(mistakes);
             match item {
                 Some(Item::Resource(resource)) => into.push(*resource),

@@ -155,8 +155,9 @@ fn blame_verbs(
     modules: &dyn ModuleNames,
     mistakes: &mut Vec<Diagnostic>,
 ) {
-    let is_verb =
-        |name: &str| name == "module" || modules.exists(name) || kinds.iter().any(|k| k.name == name);
+    let is_verb = |name: &str| {
+        name == "module" || modules.exists(name) || kinds.iter().any(|k| k.name == name)
+    };
     let known: Vec<&&Key> =
         verbs.iter().map(|(key, _)| key).filter(|key| is_verb(&key.name)).collect();
     if let [first, second, ..] = known[..] {

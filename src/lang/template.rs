@@ -173,8 +173,12 @@ impl Render<'_> {
 
     fn text(&self, text: &str, place: &Place, typed: bool, mistakes: &mut Vec<Diagnostic>) -> Node {
         if typed && let Some(inner) = sole_expression(text) {
-            let (value, secret) = self.evaluate(inner, place, mistakes);
-            return to_node(&value, place, secret);
+            let (value, gathered) = self.evaluate(inner, place, mistakes);
+            let touched = || gathered.touched_secret.load(Ordering::Relaxed);
+            let before = touched();
+            let node = to_node(&value, place, before);
+            // A lazy value is looked into only now.
+            return if touched() == before { node } else { to_node(&value, place, true) };
         }
         let gathered = Arc::new(Gathered::default());
         let context = Value::from_object(Lookup::new(self, &gathered));
@@ -189,13 +193,13 @@ impl Render<'_> {
         to_node(&Value::from(rendered), place, secret)
     }
 
-    /// Evaluates an expression; the second value tells whether a secret was touched.
+    /// Evaluates an expression; what it gathers tells whether a secret was touched.
     fn evaluate(
         &self,
         inner: &str,
         place: &Place,
         mistakes: &mut Vec<Diagnostic>,
-    ) -> (Value, bool) {
+    ) -> (Value, Arc<Gathered>) {
         let gathered = Arc::new(Gathered::default());
         let context = Value::from_object(Lookup::new(self, &gathered));
         let value = ENGINE.compile_expression(inner).and_then(|e| e.eval(context)).and_then(|v| {
@@ -208,7 +212,7 @@ impl Render<'_> {
             }
         });
         let value = self.checked(value, place, &gathered, mistakes).unwrap_or_default();
-        (value, gathered.touched_secret.load(Ordering::Relaxed))
+        (value, gathered)
     }
 
     fn checked<T>(
@@ -249,11 +253,21 @@ impl Render<'_> {
                 .hint(near);
         }
         let kind = error.kind().to_string();
-        let said = match (detail.is_empty(), touched_secret) {
-            (true, _) => kind,
+        let is_about_words = matches!(
+            error.kind(),
+            ErrorKind::SyntaxError
+                | ErrorKind::UnknownFilter
+                | ErrorKind::UnknownTest
+                | ErrorKind::UnknownFunction
+                | ErrorKind::UnknownMethod
+        );
+        let said = match detail.is_empty() {
+            true => kind,
             // The engine may quote a part of the secret, which nothing would recognise.
-            (false, true) => format!("{kind} (it has to do with a secret)"),
-            (false, false) => format!("{kind}: {detail}"),
+            false if touched_secret && !is_about_words => {
+                format!("{kind} (it has to do with a secret)")
+            }
+            false => format!("{kind}: {detail}"),
         };
         Diagnostic::error("the template does not work").because(said).at(place)
     }
@@ -335,10 +349,7 @@ impl Lookup {
     }
 
     fn value_of(&self, node: &Node) -> Value {
-        if holds_secret(node) {
-            self.gathered.touched_secret.store(true, Ordering::Relaxed);
-        }
-        to_value(node)
+        watched(node, &self.gathered)
     }
 
     fn given(&self, name: &str) -> Option<Value> {
@@ -435,6 +446,72 @@ impl Object for HostVars {
     }
 }
 
+/// A list or mapping with a secret in it: what is not secret in it may be used as such.
+struct Watched {
+    node: Node,
+    gathered: Arc<Gathered>,
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(sensitive)")
+    }
+}
+
+impl Object for Watched {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        match self.node.data {
+            Data::List(_) => ObjectRepr::Seq,
+            _ => ObjectRepr::Map,
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let node = match &self.node.data {
+            Data::List(items) => items.get(key.as_usize()?),
+            data => matches!(data, Data::Map(_)).then(|| self.node.get(key.as_str()?))?,
+        };
+        Some(watched(node?, &self.gathered))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        match &self.node.data {
+            Data::List(items) => Enumerator::Seq(items.len()),
+            Data::Map(map) => {
+                Enumerator::Values(map.iter().map(|(key, _)| Value::from(&*key.name)).collect())
+            }
+            _ => Enumerator::Empty,
+        }
+    }
+}
+
+/// Turns a rendered node into the engine's value; whoever looks at a secret in it is noticed.
+fn watched(node: &Node, gathered: &Arc<Gathered>) -> Value {
+    match &node.data {
+        Data::List(_) | Data::Map(_) if holds_secret(node) => {
+            Value::from_object(Watched { node: node.clone(), gathered: gathered.clone() })
+        }
+        Data::Secret(_) => {
+            gathered.touched_secret.store(true, Ordering::Relaxed);
+            to_value(node)
+        }
+        _ => to_value(node),
+    }
+}
+
+/// Returns `node` as if all of it were written at `place`.
+fn moved(node: &Node, place: &Place) -> Node {
+    let data = match &node.data {
+        Data::List(items) => Data::List(items.iter().map(|item| moved(item, place)).collect()),
+        Data::Map(map) => {
+            let key = |key: &Key| Key { name: key.name.clone(), place: place.clone() };
+            Data::Map(Map(map.iter().map(|(k, v)| (key(k), moved(v, place))).collect()))
+        }
+        data => data.clone(),
+    };
+    Node::new(place.clone(), data)
+}
+
 fn holds_secret(node: &Node) -> bool {
     match &node.data {
         Data::Secret(_) => true,
@@ -463,6 +540,9 @@ pub fn to_value(node: &Node) -> Value {
 /// Turns the engine's value into a node at `place`; text and numbers become secret when a secret was
 /// touched.
 fn to_node(value: &Value, place: &Place, secret: bool) -> Node {
+    if let Some(watched) = value.downcast_object_ref::<Watched>() {
+        return moved(&watched.node, place);
+    }
     let data = match value.kind() {
         ValueKind::Undefined | ValueKind::None => Data::Null,
         ValueKind::Bool => Data::Bool(value.is_true(), Arc::from(value.is_true().to_string())),

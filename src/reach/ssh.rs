@@ -4,16 +4,19 @@
 //! would refuse many at once (`MaxStartups` 10:30:100, sshd_config(5)).
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use openssh::{ControlPersist, Error, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{Session, Stdio};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::host::Shared;
 use super::local::{MOST_OUTPUT, Output, tail};
-use super::{retry, ssh_config};
+use super::{Limits, retry, ssh_config};
 use crate::model::connection::SshOptions;
 
 /// Logins at once through one jump host.
@@ -33,7 +36,7 @@ impl Jumps {
 
 /// The connection to one host, made when first needed.
 #[derive(Default)]
-pub struct Link(OnceCell<Result<Session, String>>);
+pub struct Link(OnceCell<Result<Master, String>>);
 
 impl Link {
     /// Runs `script` through `command`; returns the output and how long it took to connect.
@@ -47,9 +50,9 @@ impl Link {
         script: &str,
     ) -> Result<(Output, Duration), String> {
         let before = Instant::now();
-        let session = self.0.get_or_init(|| connect(options, shared)).await;
+        let master = self.0.get_or_init(|| connect(options, shared)).await;
         let connected = before.elapsed();
-        let session = session.as_ref().map_err(Clone::clone)?;
+        let session = &master.as_ref().map_err(Clone::clone)?.session;
         let mut pauses = retry::Pauses::new(Duration::from_secs(3));
         loop {
             match exchange(session, command, script, shared.limits.command).await {
@@ -65,14 +68,37 @@ impl Link {
 
     /// Closes the master connection.
     pub async fn close(self) {
-        if let Some(Ok(session)) = self.0.into_inner() {
+        if let Some(Ok(master)) = self.0.into_inner() {
             // The connection may be gone already; then there is nothing left to close.
-            let _ = tokio::time::timeout(Duration::from_secs(5), session.close()).await;
+            let _ = tokio::time::timeout(Duration::from_secs(5), master.session.close()).await;
         }
     }
 }
 
-async fn connect(options: &SshOptions, shared: &Shared) -> Result<Session, String> {
+/// An `ssh` in the background.
+struct Master {
+    session: Session,
+    _folder: Folder,
+}
+
+/// The folder of a master's socket. A master that still listens when it goes is ended: nobody can
+/// reach it any more.
+struct Folder(TempDir);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let socket = self.0.path().join("socket");
+        if socket.exists() {
+            let mut ssh = std::process::Command::new("ssh");
+            ssh.args(["-q", "-F", "none", "-O", "exit", "-S"]).arg(socket).arg("master");
+            ssh.stdin(null()).stdout(null()).stderr(null());
+            // It may have ended in between.
+            let _ = ssh.status();
+        }
+    }
+}
+
+async fn connect(options: &SshOptions, shared: &Shared) -> Result<Master, String> {
     let jump = shared.jumps.of(options);
     let _permit = match &jump {
         Some(jump) => jump.acquire().await.ok(),
@@ -80,15 +106,12 @@ async fn connect(options: &SshOptions, shared: &Shared) -> Result<Session, Strin
     };
     let mut pauses = retry::Pauses::new(shared.limits.connect);
     loop {
-        match open(options, shared).await {
-            Ok(session) => return Ok(session),
-            Err(error) => {
-                let said = explain(&error, options);
-                match pauses.next().filter(|_| is_crowded(&said)) {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Err(said),
-                }
-            }
+        match open(options, &shared.limits).await {
+            Ok(master) => return Ok(master),
+            Err(said) => match pauses.next().filter(|_| is_crowded(&said)) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(said),
+            },
         }
     }
 }
@@ -98,44 +121,57 @@ fn is_crowded(said: &str) -> bool {
     said.contains("kex_exchange_identification") || said.contains("Connection reset by peer")
 }
 
-async fn open(options: &SshOptions, shared: &Shared) -> Result<Session, Error> {
-    let limits = &shared.limits;
-    let text = ssh_config::text(options, limits.home.as_deref());
-    let name = format!("c{}", &crate::model::digest::sha256(text.as_bytes())[..8]);
-    let config = limits.runtime.join(name);
-    std::fs::write(&config, text).map_err(Error::Master)?;
-    let check = match ssh_config::value(options, "StrictHostKeyChecking").as_deref() {
-        Some("no" | "off") => KnownHosts::Accept,
-        Some("accept-new") => KnownHosts::Add,
-        _ if limits.accept_new_host_keys => KnownHosts::Add,
-        _ => KnownHosts::Strict,
-    };
-    let mut builder = SessionBuilder::default();
-    builder
-        .known_hosts_check(check)
-        .connect_timeout(limits.connect)
-        .control_directory(&limits.runtime)
-        .control_persist(ControlPersist::IdleFor(
-            std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN),
-        ))
-        .config_file(&config);
-    options.user.iter().for_each(|user| {
-        builder.user(user.clone());
-    });
-    options.port.iter().for_each(|port| {
-        builder.port(*port);
-    });
-    options.key.iter().for_each(|key| {
-        builder.keyfile(key);
-    });
+/// Starts a master, which goes into the background once the login is done.
+///
+/// The library would start it too, but lets go of an ssh that hangs in its login.
+async fn open(options: &SshOptions, limits: &Limits) -> Result<Master, String> {
+    let folder = tempfile::Builder::new().prefix("c").tempdir_in(&limits.runtime);
+    let folder = Folder(folder.map_err(|error| format!("cannot keep a control socket: {error}"))?);
     let deadline = limits.connect + Duration::from_secs(5);
-    match tokio::time::timeout(deadline, builder.connect_mux(&options.host)).await {
-        Ok(connected) => connected,
-        Err(_) => Err(Error::Connect(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no login within {} s", deadline.as_secs()),
-        ))),
+    let mut login = login(options, limits, folder.0.path()).map_err(|error| error.to_string())?;
+    match tokio::time::timeout(deadline, login.status()).await {
+        Err(_) => Err(format!("no login within {} s", deadline.as_secs())),
+        Ok(Err(error)) => Err(format!("cannot start `ssh`: {error}")),
+        Ok(Ok(status)) if status.success() => {
+            let socket = folder.0.path().join("socket").into_boxed_path();
+            Ok(Master { session: Session::resume_mux(socket, None), _folder: folder })
+        }
+        Ok(Ok(_)) => {
+            let read = |name| std::fs::read(folder.0.path().join(name)).unwrap_or_default();
+            // A jump host's ssh tells its trouble before ours loses the connection.
+            let said = [read("stderr"), read("log")].concat();
+            Err(explain(&String::from_utf8_lossy(&said), options))
+        }
     }
+}
+
+fn null() -> std::process::Stdio {
+    std::process::Stdio::null()
+}
+
+/// Prepares the call of ssh; what it needs and what it says is in `folder`.
+fn login(options: &SshOptions, limits: &Limits, folder: &Path) -> std::io::Result<Command> {
+    let config = folder.join("config");
+    std::fs::write(&config, ssh_config::text(options, limits.home.as_deref()))?;
+    let check = match ssh_config::value(options, "StrictHostKeyChecking").as_deref() {
+        Some("no" | "off") => "no",
+        Some("accept-new") => "accept-new",
+        _ if limits.accept_new_host_keys => "accept-new",
+        _ => "yes",
+    };
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-MNf").arg("-S").arg(folder.join("socket"));
+    ssh.arg("-E").arg(folder.join("log")).arg("-F").arg(config);
+    ssh.args(["-o", "BatchMode=yes", "-o", "ControlPersist=60"]);
+    ssh.args(["-o", &format!("StrictHostKeyChecking={check}")]);
+    ssh.args(["-o", &format!("ConnectTimeout={}", limits.connect.as_secs())]);
+    options.user.iter().for_each(|user| _ = ssh.args(["-l", user]));
+    options.port.iter().for_each(|port| _ = ssh.args(["-p", &port.to_string()]));
+    options.key.iter().for_each(|key| _ = ssh.args(["-o", "IdentitiesOnly=yes", "-i"]).arg(key));
+    ssh.args(["--", &options.host]);
+    ssh.stdin(null()).stdout(null()).stderr(std::fs::File::create(folder.join("stderr"))?);
+    ssh.kill_on_drop(true);
+    Ok(ssh)
 }
 
 /// Sends `script` to `command` and collects what it prints.
@@ -200,16 +236,16 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Says why a login failed, and what to do about it.
-fn explain(error: &Error, options: &SshOptions) -> String {
-    let said = chain(error);
-    let host = &options.host;
+fn explain(said: &str, options: &SshOptions) -> String {
     if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        let host = between(said, "Host key for ", " has changed").unwrap_or(&options.host);
         return format!(
             "the host key of {host} is not the one in known_hosts: find out why, then remove the \
-             old one with `ssh-keygen -R {host}`"
+             old one with `ssh-keygen -R '{host}'`"
         );
     }
     if said.contains("Host key verification failed") || said.contains("host key is known") {
+        let host = between(said, "host key is known for ", " and ").unwrap_or(&options.host);
         return format!(
             "the host key of {host} is not known: log in once by hand, or use \
              --accept-new-host-keys"
@@ -217,13 +253,22 @@ fn explain(error: &Error, options: &SshOptions) -> String {
     }
     if said.contains("Permission denied") {
         let user = options.user.as_deref().map_or(String::new(), |user| format!(" for `{user}`"));
-        return format!("ssh login refused{user}: {}", last_line(&said));
+        return format!("ssh login refused{user}: {}", last_lines(said));
     }
-    format!("ssh: {}", last_line(&said))
+    match last_lines(said) {
+        words if words.is_empty() => "ssh ended without a word".into(),
+        words => format!("ssh: {}", words.trim_start_matches("ssh: ")),
+    }
 }
 
-fn last_line(said: &str) -> String {
+/// Returns what stands between two texts: the name ssh looked up, with its port, if it was a jump
+/// host's too.
+fn between<'a>(said: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    Some(said.split_once(before)?.1.split_once(after)?.0)
+}
+
+fn last_lines(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let kept: Vec<&str> = lines.collect();
-    kept.iter().rev().take(2).rev().copied().collect::<Vec<_>>().join(" ")
+    kept[kept.len().saturating_sub(2)..].join(" ")
 }

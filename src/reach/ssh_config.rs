@@ -6,8 +6,11 @@ use crate::model::connection::SshOptions;
 
 /// Returns the text of a configuration file. ssh takes the first value it finds of each option.
 pub fn text(options: &SshOptions, home: Option<&Path>) -> String {
-    let mut lines = vec!["Host *".to_string(), "LogLevel ERROR".to_string()];
+    // The inventory's options are those of a command line: they are not meant for jump hosts,
+    // whose ssh reads this file too.
+    let mut lines = vec!["LogLevel ERROR".to_string(), format!("Host \"{}\"", options.host)];
     lines.extend(options.lines.iter().cloned());
+    lines.push("Host *".to_string());
     if let Some(home) = home {
         lines.push(format!("Include \"{}\"", home.join(".ssh/config").display()));
     }
@@ -25,4 +28,24 @@ pub fn value(options: &SshOptions, name: &str) -> Option<String> {
         let (key, value) = line.split_once(' ')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim().to_lowercase())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inventorys_options_come_first_and_are_not_for_jump_hosts() {
+        let lines = vec!["ProxyJump bastion".into(), "StrictHostKeyChecking No".into()];
+        let options = SshOptions { host: "dn1".into(), lines, ..SshOptions::default() };
+        let text = text(&options, Some(Path::new("/home/me")));
+        assert!(
+            text.starts_with(
+                "LogLevel ERROR\nHost \"dn1\"\nProxyJump bastion\nStrictHostKeyChecking No\n\
+                 Host *\nInclude \"/home/me/.ssh/config\"\n"
+            ),
+            "{text}"
+        );
+        assert_eq!(value(&options, "stricthostkeychecking").as_deref(), Some("no"));
+    }
 }

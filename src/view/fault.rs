@@ -31,8 +31,22 @@ pub fn text(diagnostics: &[Diagnostic], texts: &Texts) -> String {
 struct Excerpt {
     file: String,
     line: u32,
+    column: usize,
     text: String,
     span: Range<usize>,
+}
+
+impl Excerpt {
+    /// Corrects the column in a drawing: the renderer counts in the line as shown, in which a mask
+    /// may be longer or shorter than what it hides.
+    fn with_true_column(&self, drawn: String) -> String {
+        let shown = self.text[..self.span.start].chars().count() + 1;
+        let at = |column: usize| format!("{}:{}:{column}", self.file, self.line);
+        match shown == self.column {
+            true => drawn,
+            false => drawn.replacen(&at(shown), &at(self.column), 1),
+        }
+    }
 }
 
 fn excerpt(place: &Place, texts: &Texts) -> Excerpt {
@@ -44,7 +58,13 @@ fn excerpt(place: &Place, texts: &Texts) -> Excerpt {
     let at = line.char_indices().nth(column).map_or(line.len(), |(i, _)| i);
     let (text, start) = hide(line, at);
     let end = start + word(&text[start..]);
-    Excerpt { file: place.file.to_string(), line: place.line, text, span: start..end.max(start) }
+    Excerpt {
+        file: place.file.to_string(),
+        line: place.line,
+        column: place.column as usize,
+        text,
+        span: start..end.max(start),
+    }
 }
 
 /// Returns the length of what `rest` begins with: a quoted text, the mask, or a word.
@@ -85,7 +105,7 @@ fn hide(line: &str, at: usize) -> (String, usize) {
 /// Returns where values stand that are written in clear under a name such as `password`.
 fn named(line: &str) -> Vec<Range<usize>> {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
-        let words = "passw(?:or)?d|passphrase|pwd|secret|token|credential|(?:api|access|private)[-_.]?key";
+        let words = "pass?w|passphrase|pwd|secret|token|credential|(?:api|access|private)[-_.]?key";
         Regex::new(&format!(r#"(?i)(?:{words})[\w.-]*["']?\s*[:=]\s*"#))
             .expect("the pattern is a constant that compiles")
     });
@@ -94,7 +114,8 @@ fn named(line: &str) -> Vec<Range<usize>> {
         let is_inside = found.last().is_some_and(|value| name.start() < value.end);
         let value = &line[name.end()..];
         // A reference to a secret, a template, or a value that begins on the next line.
-        let refers = ["{", "[", "|", ">", "*", "!vault", "\"{{", "'{{"].iter().any(|s| value.starts_with(s));
+        let refers =
+            ["{", "[", "|", ">", "*", "!vault", "\"{{", "'{{"].iter().any(|s| value.starts_with(s));
         if !is_inside && !refers && !value.trim().is_empty() {
             found.push(name.end()..name.end() + value_length(value, &line[..name.start()]));
         }
@@ -150,7 +171,8 @@ fn draw(diagnostic: &Diagnostic, texts: &Texts) -> String {
     for hint in &hints {
         group = group.element(Level::HELP.message(hint));
     }
-    Renderer::styled().render(&[group]) + "\n"
+    let drawn = Renderer::styled().render(&[group]) + "\n";
+    excerpts.iter().fold(drawn, |drawn, (excerpt, _)| excerpt.with_true_column(drawn))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 #![allow(dead_code)] // every test binary uses its own part of this
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -220,7 +221,13 @@ fn process(folder: &Path) -> Option<Process> {
     let words = std::fs::read(folder.join("cmdline")).ok()?;
     let status = std::fs::read_to_string(folder.join("status")).ok()?;
     let number = |name: &str| -> Option<u32> {
-        status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
     };
     // What has ended and is not yet collected does nothing any more.
     if status.contains("\nState:\tZ") {
@@ -323,7 +330,7 @@ impl Sshd {
             let mut sshd = Sshd::launch(project);
             let listens = || {
                 let log = std::fs::read_to_string(project.path("ssh/log")).unwrap_or_default();
-                log.contains("Server listening on 127.0.0.1")
+                log.matches("Server listening on").count() == 2
             };
             let has_ended = |sshd: &mut Sshd| sshd.child.try_wait().unwrap().is_some();
             for _ in 0..500 {
@@ -344,7 +351,7 @@ impl Sshd {
         let port = free_port();
         let folder = project.path("ssh").display().to_string();
         let settings = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nPidFile {folder}/pid\n\
+            "Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nHostKey {folder}/host\nPidFile {folder}/pid\n\
              AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n\
              AcceptEnv LOGIN_AS\nLogLevel VERBOSE\n"
@@ -378,6 +385,40 @@ impl Drop for Sshd {
         }
         family.into_iter().for_each(|id| signal("KILL", id));
         let _ = self.child.wait();
+    }
+}
+
+/// Passes connections on to the lab's sshd until a login begins, and holds everything from then on.
+///
+/// Returns its port. Ends with the test's process.
+pub fn stalling(lab: &Lab) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (own, port) = (listener.local_addr().unwrap().port(), lab.port());
+    let log = lab.project.path("ssh/log");
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let log = log.clone();
+            let has_begun = move || {
+                std::fs::read_to_string(&log).is_ok_and(|log| log.contains("Postponed publickey"))
+            };
+            std::thread::spawn(move || pass(up, server, || false));
+            std::thread::spawn(move || pass(down, client, has_begun));
+        }
+    });
+    own
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, stalls: impl Fn() -> bool) {
+    let mut buffer = [0; 8192];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if stalls() {
+            continue;
+        }
+        if to.write_all(&buffer[..length]).is_err() {
+            return;
+        }
     }
 }
 
