@@ -147,7 +147,7 @@ fn measure(folder: &Path) -> ExitCode {
     let plan = decide(&inventory, &prepared, readings, false).expect("the plan can be made");
     let text = view::plan::text(&plan, view::plan::Purpose::Plan);
     let took = before.elapsed() - making;
-    assert!(text.contains("to change") && plan.instances.len() % RESOURCES == 0);
+    assert!(text.contains("to change") && plan.instances.len().is_multiple_of(RESOURCES));
     println!("{:.3} {:.1}", took.as_secs_f64(), peak_megabytes());
     ExitCode::SUCCESS
 }

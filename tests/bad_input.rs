@@ -361,6 +361,15 @@ fn mistakes_in_the_words_of_a_resource() {
 fn mistakes_in_values() {
     all_are_told(&[
         bad(
+            "a key in requires that nothing declares",
+            &[(
+                "resources/x.yaml",
+                "- os.sysctl: { name: a.b, value: 1 }\n- os.sysctl: { name: a.c, value: 1 }\n  \
+                 requires: «os.sysctl[a.d]\n",
+            )],
+            &["nothing declares `os.sysctl[a.d]`"],
+        ),
+        bad(
             "mode as a decimal number",
             &[("resources/x.yaml", "- os.file: { path: /x, content: a, «mode: 644 }\n")],
             &["`644` is not a mode", "\"0644\""],

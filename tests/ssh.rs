@@ -539,7 +539,6 @@ fn slow_hosts(lab: &Lab) {
 }
 
 #[test]
-#[ignore = "the commands do not yet close their connections when they are interrupted"]
 fn an_interrupted_plan_leaves_no_connection_behind() {
     for (words, name) in
         [(&["plan"][..], "INT"), (&["drift"], "TERM"), (&["apply", "--yes"], "INT")]

@@ -153,7 +153,7 @@ async fn carry_out(
     if found.is_empty() {
         if part.json {
             let report = Report { run, ..Report::default() };
-            view::out(&format!("{:#}\n", view::json::report(&report, &found)));
+            view::page(&view::json::report(&report, &found));
         }
         built.close().await;
         return Ok(plan::code(&found, part, false));
@@ -184,7 +184,7 @@ async fn carry_out(
     let report = apply(job.clone()).await;
     listener.abort();
     if part.json {
-        view::out(&format!("{:#}\n", view::json::report(&report, &job.plan)));
+        view::page(&view::json::report(&report, &job.plan));
     } else {
         view::out(&view::run::recap(&report));
     }

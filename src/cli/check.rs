@@ -15,7 +15,7 @@ pub fn run(part: &Part) -> Result<Code, Fault> {
     let hosts = targets.keys().filter(|target| target.host().is_some()).count();
     let managers = targets.len() - hosts;
     if part.json {
-        view::out(&format!("{:#}\n", view::json::diagnostics(&[], "check")));
+        view::page(&view::json::diagnostics(&[], "check"));
     } else {
         view::out(&format!(
             "ok: {} on {} and {}, from {}\n",

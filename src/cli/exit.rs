@@ -85,7 +85,7 @@ impl Fault {
     pub fn tell(&self) -> Code {
         if let Some(command) = self.json {
             let page = view::json::diagnostics(&self.diagnostics, command);
-            view::out(&format!("{page:#}\n"));
+            view::page(&page);
         }
         view::talk(&view::fault::text(&self.diagnostics, &self.texts));
         self.code

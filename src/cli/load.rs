@@ -72,8 +72,9 @@ pub fn prepared(part: &Part, command: &'static str) -> Result<Loaded, Fault> {
 /// Returns what the command line asks for; where it says nothing the playbook decides.
 fn choice(part: &Part, command: &'static str) -> Result<Choice, Fault> {
     let playbook = part.playbook.as_deref().map(playbook::load).transpose();
-    let playbook = playbook
-        .map_err(|(mistakes, texts)| Fault::invalid(mistakes, texts).with_json(part.json, command))?;
+    let playbook = playbook.map_err(|(mistakes, texts)| {
+        Fault::invalid(mistakes, texts).with_json(part.json, command)
+    })?;
     let or = |given: &Vec<String>, book: fn(&Playbook) -> &Vec<String>| match &playbook {
         Some(playbook) if given.is_empty() => book(playbook).clone(),
         _ => given.clone(),

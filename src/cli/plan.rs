@@ -64,7 +64,7 @@ pub async fn made(
 pub fn show(plan: &Plan, part: &Part, command: &str, purpose: Purpose) {
     if part.json {
         let page = view::json::plan(plan, command, part.timings);
-        view::out(&format!("{page:#}\n"));
+        view::page(&page);
         return;
     }
     view::out(&view::plan::text(plan, purpose));

@@ -30,7 +30,7 @@ pub fn run() -> Result<Code, Fault> {
         "$defs": definitions,
     });
     let _ = verbs;
-    view::out(&format!("{page:#}\n"));
+    view::page(&page);
     Ok(Code::Done)
 }
 

@@ -14,6 +14,8 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::instance::Instance;
 use crate::lang::inventory::Inventory;
+use crate::lang::resource::Resource;
+use crate::model::nearest::did_you_mean;
 use crate::model::{Diagnostic, Target};
 
 /// Names a point of the graph.
@@ -141,8 +143,8 @@ impl<'a> Builder<'a> {
     /// Returns the resources called `name`, or those that declare `kind[key]`.
     fn named(&self, name: &str) -> Vec<usize> {
         let resources = self.inventory.resources.iter().enumerate();
-        let named: Vec<usize> =
-            resources.filter(|(_, r)| &*r.name == name).map(|(i, _)| i).collect();
+        let is_it = |r: &Resource| &*r.name == name || r.within.iter().any(|used| **used == *name);
+        let named: Vec<usize> = resources.filter(|(_, r)| is_it(r)).map(|(i, _)| i).collect();
         if !named.is_empty() {
             return named;
         }
@@ -262,6 +264,31 @@ impl<'a> Builder<'a> {
             previous = Some(done);
         }
     }
+}
+
+/// Returns the links that name a `kind[key]` no instance has.
+pub fn dangling(inventory: &Inventory, instances: &[Instance]) -> Vec<Diagnostic> {
+    let builder = Builder::new(inventory, instances);
+    let mut said = Vec::new();
+    for resource in &inventory.resources {
+        for (name, place) in resource.requires.iter().chain(&resource.before) {
+            // Names without a key were checked when the inventory was loaded.
+            if !name.ends_with(']') || !builder.named(name).is_empty() {
+                continue;
+            }
+            let known: Vec<String> = instances
+                .iter()
+                .map(|i| format!("{}[{}]", i.address.kind, i.address.key))
+                .collect();
+            let diagnostic = Diagnostic::error(format!("nothing declares `{name}`"))
+                .at(place)
+                .hint(did_you_mean(name, known.iter().map(String::as_str)));
+            if !said.contains(&diagnostic) {
+                said.push(diagnostic);
+            }
+        }
+    }
+    said
 }
 
 /// Orders the points; of those that are ready the one written first comes first (Kahn).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::graph::Order;
+use super::graph::{self, Order};
 use super::instance::{self, Instance};
 use super::read::{self, Readings, Sheets};
 use super::select::Chosen;
@@ -34,13 +34,22 @@ pub fn prepare(inventory: &Inventory, chosen: &Chosen) -> Result<Prepared, Vec<D
     let mut mistakes = Vec::new();
     let declared = expand::expand(inventory, chosen, &mut mistakes);
     let mut instances = instance::build(inventory, declared, &mut mistakes);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
     let order = &inventory.world.pair.order;
     let rank = |i: &Instance| order.iter().position(|side| side == i.address.target.side());
     instances.sort_by_key(rank);
-    let order = Order::new(inventory, &instances)?;
+    // A circle is told even when there are other mistakes; a link to nothing only when everything
+    // was looked at, because it may be to something that was not chosen or is broken.
+    if mistakes.is_empty() && chosen.is_everything() {
+        mistakes.extend(graph::dangling(inventory, &instances));
+    }
+    let order = match Order::new(inventory, &instances) {
+        Ok(order) if mistakes.is_empty() => order,
+        Ok(_) => return Err(mistakes),
+        Err(circles) => {
+            mistakes.extend(circles);
+            return Err(mistakes);
+        }
+    };
     let sheets = Sheets::new(&instances);
     Ok(Prepared { instances, order, sheets })
 }

@@ -76,6 +76,13 @@ fn check_names(
     }
 }
 
+impl Chosen {
+    /// True when nothing was left out.
+    pub fn is_everything(&self) -> bool {
+        self.choice == Choice::default()
+    }
+}
+
 impl Selection for Chosen {
     fn side(&self, side: &str) -> bool {
         self.choice.sides.is_empty() || self.choice.sides.iter().any(|s| s == side)

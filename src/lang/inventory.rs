@@ -133,7 +133,8 @@ impl Inventory {
     }
 
     fn unknown_names(&self, resource: &Resource, broken: &[Arc<str>]) -> Vec<Diagnostic> {
-        let names = || self.resources.iter().map(|r| &*r.name).chain(broken.iter().map(|n| &**n));
+        let own = || self.resources.iter().flat_map(|r| r.within.iter().chain([&r.name]));
+        let names = || own().chain(broken).map(|name| &**name);
         let links = resource.requires.iter().chain(&resource.before);
         let unknown = links
             .filter(|(name, _)| !names().any(|known| *known == **name) && !self.declares(name));

@@ -303,6 +303,9 @@ fn inherit(
     inner.tags.extend(outer.tags.iter().cloned());
     inner.requires.extend(outer.requires.iter().cloned());
     inner.before.extend(outer.before.iter().cloned());
+    if !outer.name.is_empty() {
+        inner.within.push(outer.name.clone());
+    }
     inner.protect |= outer.protect;
     inner.ignore.extend(outer.ignore.iter().cloned());
     let mut locals = outer.locals.clone();

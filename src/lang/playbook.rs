@@ -55,8 +55,7 @@ type Texts = HashMap<Arc<str>, Arc<str>>;
 pub fn load(file: &Path) -> Result<Playbook, (Vec<Diagnostic>, Texts)> {
     let mut sources = Sources::default();
     let node = sources.mapping(file, Dialect::Core);
-    let playbook = node.and_then(|node| {
-        decode(&node).map_err(|mistake| sources.mistakes.push(mistake)).ok()
-    });
+    let playbook =
+        node.and_then(|node| decode(&node).map_err(|mistake| sources.mistakes.push(mistake)).ok());
     playbook.ok_or_else(|| (std::mem::take(&mut sources.mistakes), sources.texts().clone()))
 }

@@ -46,6 +46,8 @@ pub struct Resource {
     pub ignore: Vec<Arc<str>>,
     /// Variables: those of the modules around it, outermost first, then its own.
     pub locals: Vec<Arc<Locals>>,
+    /// Names of the module uses it comes from, innermost first.
+    pub within: Vec<Arc<str>>,
     /// The folder its files are found in, before the inventory's own.
     pub folder: Option<Arc<std::path::Path>>,
 }
@@ -230,6 +232,7 @@ fn read_common(
         protect: protect.unwrap_or(false),
         ignore: texts(map, "ignore", mistakes).into_iter().map(|(glob, _)| glob).collect(),
         locals: own_vars(map, mistakes).into_iter().collect(),
+        within: Vec::new(),
         folder: None,
     }
 }

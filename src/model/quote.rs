@@ -17,6 +17,18 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// Returns `text` percent-encoded, as one segment of an address (RFC 3986): cluster names often
+/// hold blanks.
+pub fn percent(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::quote;

@@ -58,19 +58,9 @@ fn forms(text: &str) -> Vec<String> {
     parts.dedup();
     let encoded = |part: &&str| {
         let base64 = [STANDARD_NO_PAD.encode(part), URL_SAFE_NO_PAD.encode(part)];
-        base64.into_iter().chain([part.to_string(), escape_json(part), percent(part)])
+        base64.into_iter().chain([part.to_string(), escape_json(part), super::quote::percent(part)])
     };
     parts.iter().flat_map(encoded).collect()
-}
-
-fn percent(text: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encoded).collect()
 }
 
 fn remember(forms: Vec<String>) {

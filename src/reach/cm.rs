@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::catalogue::{Catalogue, Catalogues, read_items};
 use super::cm_scope::{Found, Overview, Service, Session, find, service_path, text, unknown};
-use super::http::{Http, Trouble, segment};
+use super::http::{Http, Trouble};
 use super::{Limits, ManagerReading, Written};
 use crate::model::connection::ManagerConnection;
 use crate::model::digest::Ledger;
@@ -20,6 +20,7 @@ use crate::model::manager::{
 };
 use crate::model::nearest::did_you_mean;
 use crate::model::question::{Action, Argument, Question, Reply};
+use crate::model::quote::percent;
 
 /// The newest API version this client knows; an older server's own is used.
 const NEWEST_API: u32 = 58;
@@ -216,7 +217,7 @@ impl Cm {
             return Ok(services);
         }
         let cluster = session.cluster.as_ref().map_err(|said| Trouble::Refused(0, said.clone()))?;
-        let path = format!("/clusters/{}/services", segment(cluster));
+        let path = format!("/clusters/{}/services", percent(cluster));
         for service in self.list(session, &path).await? {
             let name = text(&service, "name").unwrap_or_default().to_string();
             let sort = text(&service, "type").unwrap_or_default().to_string();
@@ -364,7 +365,7 @@ impl Cm {
                     None => json!({ "name": &**name }),
                 })
                 .collect();
-            let path = format!("{}{}?message={}", session.api, found.path, segment(message));
+            let path = format!("{}{}?message={}", session.api, found.path, percent(message));
             self.http.put(&path, &json!({ "items": items })).await.map_err(|t| t.to_string())?;
             self.remember(&ledger_place(&session.identity, scope), entries);
         }

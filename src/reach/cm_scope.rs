@@ -6,10 +6,11 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::catalogue::Catalogues;
-use super::http::{Trouble, segment};
+use super::http::Trouble;
 use crate::model::manager::{ConfigScope, MANAGEMENT_SERVICE, ManagerIdentity};
 use crate::model::nearest::did_you_mean;
 use crate::model::question::Reply;
+use crate::model::quote::percent;
 
 /// What is read first: the API version, and what this manager and cluster are.
 pub(super) struct Session {
@@ -64,7 +65,7 @@ pub(super) fn unknown(said: &str) -> Reply {
 pub(super) fn service_path(session: &Session, service: &str) -> String {
     match (service, &session.cluster) {
         (MANAGEMENT_SERVICE, _) => "/cm/service".to_string(),
-        (_, Ok(cluster)) => format!("/clusters/{}/services/{}", segment(cluster), segment(service)),
+        (_, Ok(cluster)) => format!("/clusters/{}/services/{}", percent(cluster), percent(service)),
         // Services were listed, so there is a cluster.
         (_, Err(_)) => String::new(),
     }
@@ -89,7 +90,7 @@ pub(super) fn find(
         ConfigScope::Host(name) => {
             let host = host(overview, name)?;
             let id = text(host, "hostId").unwrap_or_default();
-            Ok(plain(&format!("/hosts/{}/config", segment(id)), "host", name))
+            Ok(plain(&format!("/hosts/{}/config", percent(id)), "host", name))
         }
         ConfigScope::Service(name) => {
             let service = service(session, overview, name)?;
@@ -163,7 +164,7 @@ fn group_scope(session: &Session, service: &Service, name: &str, group: &Value) 
     let own = text(group, "name").unwrap_or_default();
     let base = service_path(session, name);
     Found {
-        path: format!("{base}/roleConfigGroups/{}/config", segment(own)),
+        path: format!("{base}/roleConfigGroups/{}/config", percent(own)),
         sort: format!("{}/{}", service.sort, text(group, "roleType").unwrap_or_default()),
         title: own.to_string(),
         told: group.get("config").filter(|config| config.get("items").is_some()).cloned(),
@@ -205,7 +206,7 @@ fn role_scope(
     let group = found.get("roleConfigGroupRef").and_then(|g| text(g, "roleConfigGroupName"));
     let group = role_group(service, name, group.unwrap_or(sort)).ok();
     Ok(Found {
-        path: format!("{}/roles/{}/config", service_path(session, name), segment(own)),
+        path: format!("{}/roles/{}/config", service_path(session, name), percent(own)),
         sort: format!("{}/{sort}", service.sort),
         title: own.to_string(),
         told: None,

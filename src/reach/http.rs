@@ -264,15 +264,3 @@ fn chain(error: reqwest::Error) -> String {
     }
     said
 }
-
-/// Percent-encodes one segment of a path: cluster names often hold blanks.
-pub fn segment(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
-}

@@ -21,6 +21,27 @@ pub fn out(text: &str) {
     let _ = out.flush();
 }
 
+/// Prints JSON to stdout. Its texts are masked one by one: masking the finished page could hit a
+/// number and break it.
+pub fn page(page: &serde_json::Value) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{:#}", masked(page));
+    let _ = out.flush();
+}
+
+fn masked(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => mask(text).into(),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(k, v)| (mask(k).into_owned(), masked(v)));
+            entries.collect::<serde_json::Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
 /// Prints `text` to stderr.
 pub fn talk(text: &str) {
     let mut out = anstream::stderr().lock();
