@@ -174,7 +174,7 @@ fn answer(sheets: &drsync::engine::read::Sheets) -> Readings {
                 "drsync_sysctl" => vec![("runtime", if differs { "x".into() } else { number })],
                 "drsync_sysctl_files" => vec![("files", files()), ("root", String::new())],
                 "drsync_file" => vec![
-                    ("stat", "regular file|644|root|root|9".to_string()),
+                    ("stat", "regular file|644|root|root|0|0|9".to_string()),
                     (
                         "digest",
                         if differs { "0".into() } else { arguments[1].reveal().to_string() },

@@ -73,7 +73,7 @@ async fn go(options: &ApplyOptions, loaded: Loaded, saved: Option<Saved>) -> Res
     if !part.json {
         plan::show(&found, part, "apply", Purpose::Plan);
     }
-    let allowed = allowed(options, &loaded, &found);
+    let allowed = allowed(options, &loaded, &found).await;
     match allowed {
         Ok(()) => {}
         Err(fault) => {
@@ -103,7 +103,7 @@ fn take_lock(loaded: &Loaded) -> Result<Lock, Fault> {
 }
 
 /// Checks limits, windows and protection, and asks.
-fn allowed(options: &ApplyOptions, loaded: &Loaded, found: &Plan) -> Result<(), Fault> {
+async fn allowed(options: &ApplyOptions, loaded: &Loaded, found: &Plan) -> Result<(), Fault> {
     if found.is_empty() {
         return Ok(());
     }
@@ -120,10 +120,10 @@ fn allowed(options: &ApplyOptions, loaded: &Loaded, found: &Plan) -> Result<(), 
     if options.yes || options.file.is_some() {
         return Ok(());
     }
-    ask()
+    ask().await
 }
 
-fn ask() -> Result<(), Fault> {
+async fn ask() -> Result<(), Fault> {
     let refused = |said: &str| {
         let hint = "answer `yes`, or use --yes";
         Fault::new(Code::Refused, Diagnostic::error(said).hint(hint.to_string()))
@@ -132,11 +132,22 @@ fn ask() -> Result<(), Fault> {
         return Err(refused("nobody is there to approve the plan"));
     }
     view::talk("Apply this? Only `yes` will be accepted: ");
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match (read, answer.trim()) {
-        (Ok(_), "yes") => Ok(()),
-        _ => Err(refused("not approved; nothing was changed")),
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // A thread of its own: nothing ends a read of the terminal, so nobody may wait for it.
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        let _ = tell.send(read.is_ok() && answer.trim() == "yes");
+    });
+    tokio::select! {
+        answer = told => match answer {
+            Ok(true) => Ok(()),
+            _ => Err(refused("not approved; nothing was changed")),
+        },
+        () = world::interrupted() => {
+            let said = "interrupted; nothing was changed";
+            Err(Fault::new(Code::Interrupted, Diagnostic::error(said)))
+        }
     }
 }
 

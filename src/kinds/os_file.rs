@@ -73,7 +73,7 @@ static PROBE: Script = Script {
     source: r#"
 drsync_file() {
   path=$root$1
-  if ! out=$(stat -c '%F|%a|%U|%G|%s' -- "$path" 2>&1); then
+  if ! out=$(stat -c '%F|%a|%U|%G|%u|%g|%s' -- "$path" 2>&1); then
     # A folder that may not be searched, or a lost mount, hides whether the file is there.
     case $out in
       *': No such file or directory'|*': Not a directory') absent stat ;;
@@ -185,7 +185,7 @@ impl Kind for OsFile {
         };
         let Some(stat) = stat else { return missing(args) };
         let fields: Vec<&str> = stat.split('|').collect();
-        let [sort, mode, owner, group, _] = fields[..] else {
+        let [sort, mode, owner, group, uid, gid, _] = fields[..] else {
             return Delta::unknown(format!("stat answered `{stat}`"));
         };
         if args.state == State::Absent {
@@ -208,8 +208,13 @@ impl Kind for OsFile {
             }
         };
         compare("mode", format!("{mode:0>4}"), args.mode.as_ref().and_then(octal));
-        compare("owner", owner.to_string(), args.owner.clone());
-        compare("group", group.to_string(), args.group.clone());
+        let live = |wish: &Option<String>, name: &str, number: &str| match wish {
+            // Whoever declares a number means the number, whatever name it has there.
+            Some(wish) if wish.bytes().all(|b| b.is_ascii_digit()) => number.to_string(),
+            _ => name.to_string(),
+        };
+        compare("owner", live(&args.owner, owner, uid), args.owner.clone());
+        compare("group", live(&args.group, group, gid), args.group.clone());
         delta
     }
 

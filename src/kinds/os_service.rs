@@ -57,6 +57,10 @@ impl Kind for OsService {
         let contradiction = args.masked == Some(true)
             && (args.enabled == Some(true) || args.state == Some(State::Started));
         let mut problems = Vec::new();
+        if args.name.is_empty() || args.name.starts_with('-') || args.name.contains(['/', ' ', '\n']) {
+            let said = format!("`{}` is not the name of a unit", args.name);
+            problems.push(super::problem(&["name"], said, None));
+        }
         if nothing {
             problems.push(super::problem(&["name"], "nothing is wished for this unit", hint));
         }

@@ -35,7 +35,8 @@ impl Shared {
         Shared { limits, places, jumps: Jumps::default(), serial: AtomicU64::new(1) }
     }
 
-    /// Returns a mark no host can have seen: process, count and clock of this run.
+    /// Returns a mark of its own for every script; contents cannot be taken for records anyway,
+    /// because every record tells its length.
     fn mark(&self) -> String {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let stack = std::ptr::from_ref(self) as usize;
