@@ -15,7 +15,7 @@
 //! | 1 | [`lang`] | YAML, templates, the inventory, modules, secrets; no network |
 //! | 1 | [`reach`] | hosts over SSH, managers over REST, directories that stand for hosts |
 //! | 0 | [`model`] | plain data: places, values, changes, plans; no I/O, no clock |
-//! | 0 | [`format`] | Hadoop XML, properties, units, settings, text differences |
+//! | 0 | [`mod@format`] | Hadoop XML, properties, units, settings, text differences |
 //!
 //! `lang` and `reach` never meet; `kinds` sees neither of them; `view` sees only data.
 //!
