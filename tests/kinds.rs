@@ -29,7 +29,10 @@ fn reply(node: &Node) -> Reply {
         return Reply::Missing(Arc::from(text(what)), None);
     }
     if let Some(settings) = node.get("config") {
-        return config(settings);
+        return config(settings, false);
+    }
+    if let Some(settings) = node.get("overrides") {
+        return config(settings, true);
     }
     let fields = node.as_map().unwrap().iter().map(|(key, value)| {
         let live = match &value.data {
@@ -42,8 +45,8 @@ fn reply(node: &Node) -> Reply {
     Reply::Fields(Arc::new(fields.collect()))
 }
 
-fn config(settings: &Node) -> Reply {
-    let mut scope = ScopeConfig { title: "the scope".into(), ..ScopeConfig::default() };
+fn config(settings: &Node, overrides: bool) -> Reply {
+    let mut scope = ScopeConfig { title: "the scope".into(), overrides, ..ScopeConfig::default() };
     for (key, node) in settings.as_map().unwrap().iter() {
         let field = |name: &str| node.get(name).map(|n| Arc::from(text(n)));
         let setting = Setting {

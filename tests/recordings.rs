@@ -142,8 +142,8 @@ fn every_recorded_full_view_parses_and_normalises() {
             let default = body.default.as_deref();
             for text in body.value.iter().chain(&body.default) {
                 for sort in [Sort::Plain, Sort::List] {
-                    let once = normalise(text, default, sort);
-                    let padded = normalise(&format!(" {text} \n"), default, sort);
+                    let once = normalise(setting, text, default, sort);
+                    let padded = normalise(setting, &format!(" {text} \n"), default, sort);
                     assert_eq!(once, padded, "{name} {setting}: blanks around a value count");
                 }
             }

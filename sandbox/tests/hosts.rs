@@ -101,11 +101,43 @@ fn builds_the_tree_once_per_seed() {
 #[test]
 fn refuses_foreign_directories_and_paths() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("mine"), "x").unwrap();
-    let refused = hosts::prepare(directory.path(), &seed(), "0").unwrap_err().to_string();
+    let foreign = directory.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("mine"), "x").unwrap();
+    let refused = hosts::prepare(&foreign, &seed(), "0").unwrap_err().to_string();
     assert!(refused.contains("not those of a simulated host"), "{refused}");
     let escaping = json!({ "files": { "/../x": "x" } });
     assert!(hosts::prepare(&directory.path().join("new"), &escaping, "0").is_err());
+}
+
+#[test]
+fn many_prepare_the_same_directory_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, bin) = (directory.path().join("deep/host"), directory.path().join("deep/bin"));
+    let start = std::sync::Barrier::new(8);
+    let prepare = || {
+        start.wait();
+        hosts::prepare(&root, &seed(), "0123").unwrap();
+        assert_eq!(text(&root.join("etc/machine-id")), "0123\n", "complete on return");
+        hosts::prepare_commands(&bin).unwrap();
+        assert!(bin.join("systemctl").is_file(), "complete on return");
+    };
+    std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(prepare))));
+    let names = std::fs::read_dir(&bin).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!names.into_iter().any(|name| name.to_string_lossy().starts_with('.')));
+    let mut outside = std::fs::read_dir(directory.path().join("deep")).unwrap();
+    assert!(outside.all(|entry| {
+        let name = entry.unwrap().file_name();
+        ["host", "host.lock", "bin", "bin.lock"].iter().any(|known| name == **known)
+    }));
+}
+
+#[test]
+fn a_slash_at_the_end_keeps_the_lock_outside() {
+    let directory = tempfile::tempdir().unwrap();
+    hosts::prepare(&directory.path().join("host/"), &seed(), "0123").unwrap();
+    assert!(directory.path().join("host.lock").is_file());
+    assert!(!directory.path().join("host/.lock").exists());
 }
 
 #[test]

@@ -15,10 +15,11 @@ use crate::engine::gate;
 use crate::engine::journal::Journal;
 use crate::engine::lock::{Lock, Refusal};
 use crate::engine::saved::Saved;
-use crate::model::Diagnostic;
+use crate::model::change::Verdict;
 use crate::model::digest::sha256;
 use crate::model::plan::Plan;
-use crate::model::report::Report;
+use crate::model::report::{Outcome, Report};
+use crate::model::{Address, Delta, Diagnostic};
 use crate::view::{self, plan::Purpose};
 
 /// Plans, shows, asks, and applies; or applies a saved plan if nothing moved since.
@@ -163,7 +164,7 @@ async fn carry_out(
     let tally = found.tally();
     if found.is_empty() {
         if part.json {
-            let report = Report { run, ..Report::default() };
+            let report = Report { run, ends: not_tried(&found), ..Report::default() };
             view::page(&view::json::report(&report, &found));
         }
         built.close().await;
@@ -204,6 +205,20 @@ async fn carry_out(
     built.close().await;
     kept.map_err(failed)?;
     Ok(code(&report, tally.unknown, part))
+}
+
+/// Tells of the instances for which nothing could even be tried.
+fn not_tried(found: &Plan) -> Vec<(Address, Outcome, f64)> {
+    let told = found.instances.iter().filter(|i| i.verdict != Verdict::InSync);
+    let reason = |delta: &Delta| {
+        let unknown = delta.attributes.iter().find_map(|a| a.unknown().map(String::from));
+        delta.refused.clone().or(unknown)
+    };
+    told.map(|instance| {
+        let reason = instance.delta.as_deref().and_then(reason).unwrap_or_default();
+        (instance.address.clone(), Outcome::Failed(reason), 0.0)
+    })
+    .collect()
 }
 
 fn code(report: &Report, unknown: usize, part: &Part) -> Code {

@@ -57,6 +57,24 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Returns whether JSON was asked for, and the command's name.
+    pub fn json(&self) -> (bool, &'static str) {
+        match self {
+            Command::Check(part) => (part.json, "check"),
+            Command::Plan(options) => (options.part.json, "plan"),
+            Command::Apply(options) => (options.part.json, "apply"),
+            Command::Drift(part) => (part.json, "drift"),
+            Command::Graph(options) => (options.part.json, "graph"),
+            Command::Kinds { json, .. } => (*json, "kinds"),
+            Command::Hosts(_) => (false, "hosts"),
+            Command::Schema => (false, "schema"),
+            Command::Sandbox { .. } => (false, "sandbox"),
+            Command::Completions { .. } => (false, "completions"),
+        }
+    }
+}
+
 /// Which inventory, and which part of it.
 #[derive(Debug, Clone, Args)]
 pub struct Part {

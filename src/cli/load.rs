@@ -106,6 +106,10 @@ pub fn chosen(part: &Part, choice: Choice, command: &'static str) -> Result<Load
     let prepared = prepare(&inventory, &checked);
     diagnostics.extend(connections(&inventory));
     match prepared {
+        Ok(prepared) if prepared.instances.is_empty() && !broken && !checked.is_everything() => {
+            let said = "nothing that is declared matches the whole of this selection";
+            Err(Fault::usage(vec![said.to_string()]).with_json(part.json, command))
+        }
         Ok(prepared) if !diagnostics.iter().any(Diagnostic::is_error) => {
             if !diagnostics.is_empty() {
                 view::talk(&view::fault::text(&diagnostics, &inventory.texts));

@@ -44,5 +44,6 @@ pub fn run() -> Code {
             Ok(Code::Done)
         }
     };
-    result.unwrap_or_else(|fault| fault.tell())
+    let (json, command) = arguments.command.json();
+    result.unwrap_or_else(|fault| fault.with_json(json, command).tell())
 }

@@ -22,7 +22,8 @@ pub fn run(command: &SandboxCommand) -> Result<Code, Fault> {
 
 fn loaded(folder: Option<&Path>) -> Result<Inventory, Fault> {
     let inventory = load::inventory(folder)?;
-    match inventory.diagnostics.iter().any(Diagnostic::is_error) {
+    // The simulated part needs pair.yaml alone.
+    match inventory.world.pair.sides.is_empty() {
         true => Err(Fault::invalid(inventory.diagnostics, inventory.texts)),
         false => Ok(inventory),
     }

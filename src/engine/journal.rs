@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -23,7 +24,9 @@ impl Journal {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let file = File::create_new(path).map_err(failed)?;
+        // It holds prior contents of files: nobody else's business.
+        let options = &mut std::fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         let journal = Journal(Mutex::new(file));
         journal.line(&json!({ "run": run, "plan": digest, "tool": env!("CARGO_PKG_VERSION") }))?;
         Ok(journal)

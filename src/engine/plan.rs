@@ -1,5 +1,6 @@
 //! Reads everything, compares everything, touches nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -78,9 +79,16 @@ pub fn decide(
 ) -> Result<Plan, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let mut planned = Vec::with_capacity(prepared.instances.len());
+    let mut scopes: HashMap<(&str, String), usize> = HashMap::new();
     for i in prepared.order.instances() {
         let instance = &prepared.instances[i];
         let replies = prepared.sheets.replies(&readings, i);
+        if let Some(Reply::Config(config)) = replies.first() {
+            let scope = (&**instance.address.target.side(), config.path.clone());
+            if let Some(first) = scopes.insert(scope, i) {
+                mistakes.push(one_scope(inventory, &prepared.instances[first], instance));
+            }
+        }
         let delta = compare(inventory, instance, &replies);
         for problem in &delta.problems {
             let mistake = instance::located(problem, &instance.shared.node);
@@ -103,6 +111,15 @@ pub fn decide(
     };
     plan.digest = digest(&plan);
     Ok(plan)
+}
+
+/// Two names of one scope of a manager would undo each other's settings for ever.
+fn one_scope(inventory: &Inventory, first: &Instance, second: &Instance) -> Diagnostic {
+    let place = |instance: &Instance| &inventory.resources[instance.resource].place;
+    Diagnostic::error(format!("{} and {} are one scope", first.address, second.address))
+        .at(place(second))
+        .also(place(first), "the first one")
+        .hint("call it by the same name in both".to_string())
 }
 
 /// Compares one instance; attributes that the resource ignores are dropped.

@@ -14,6 +14,10 @@ pub struct Property {
     pub is_final: bool,
 }
 
+/// What a list of properties is made of.
+const KNOWN: [&str; 7] =
+    ["configuration", "property", "name", "value", "final", "description", "source"];
+
 /// Reads the properties of a document or of a fragment without a root. Of two properties with one
 /// name the later wins, as in Hadoop, unless the earlier is final.
 ///
@@ -27,6 +31,10 @@ pub fn parse(text: &str) -> Result<Vec<Property>, String> {
         match reader.read_event().map_err(|error| error.to_string())? {
             Event::Start(start) => {
                 let name = start.name().as_ref().to_string();
+                let is_known = KNOWN.contains(&name.as_str());
+                if !is_known || start.attributes().next().is_some() {
+                    return Err(format!("`<{name}>` is no part of a list of properties"));
+                }
                 if name == "property" {
                     current = Some(Property::default());
                 }
@@ -45,6 +53,10 @@ pub fn parse(text: &str) -> Result<Vec<Property>, String> {
             }
             Event::GeneralRef(reference) => {
                 add(&mut current, element.last(), &entity(&reference)?)?;
+            }
+            Event::Empty(empty) if KNOWN.contains(&empty.name().as_ref()) => {}
+            Event::Empty(_) | Event::DocType(_) => {
+                return Err("this is XML, but no list of properties".into());
             }
             Event::Eof if element.is_empty() => break,
             Event::Eof => return Err(format!("`<{}>` is not closed", element.join("><"))),

@@ -18,23 +18,24 @@ pub enum Sort {
     List,
 }
 
-/// Returns the normalised value of `text`, the value of a setting whose default is `default`.
-pub fn normalise(text: &str, default: Option<&str>, sort: Sort) -> Value {
+/// Returns the normalised value of `text`, the value of the setting `name` whose default is
+/// `default`. Without a default nothing tells that a setting is a number or a truth value: it
+/// compares as text.
+pub fn normalise(name: &str, text: &str, default: Option<&str>, sort: Sort) -> Value {
     let text = text.trim();
-    if sort == Sort::List {
+    if sort == Sort::List && !text.starts_with(['[', '{', '<']) {
         return list(text);
     }
-    if let Some(value) = structured(text) {
+    if let Some(value) = structured(name, text) {
         return value;
     }
-    let default = default.map(str::trim);
+    let default = default.map(str::trim).unwrap_or_default();
     let lower = text.to_ascii_lowercase();
-    if is_truth(&lower) && default.is_none_or(|d| is_truth(&d.to_ascii_lowercase())) {
+    if is_truth(&lower) && is_truth(&default.to_ascii_lowercase()) {
         return Value::Bool(lower == "true");
     }
-    let numeric_default = default.is_none_or(|d| d.is_empty() || number::canonical(d).is_some());
     match number::canonical(text) {
-        Some(canonical) if numeric_default => Value::text(canonical),
+        Some(canonical) if number::canonical(default).is_some() => Value::text(canonical),
         _ => Value::text(text),
     }
 }
@@ -49,16 +50,22 @@ fn list(text: &str) -> Value {
 }
 
 /// Reads XML properties, JSON or `key=value` lines.
-fn structured(text: &str) -> Option<Value> {
+fn structured(name: &str, text: &str) -> Option<Value> {
     if text.starts_with('<') {
         return xml(text);
     }
     if text.starts_with(['{', '[']) {
-        return serde_json::from_str(text).ok().map(|json| from_json(&json));
+        // Thresholds hold numbers as text: "51.0" and 51 are one value there (CM API).
+        let loose = name.ends_with("_thresholds");
+        return serde_json::from_str(text).ok().map(|json| from_json(&json, loose));
     }
     // One line alone is as likely to be plain text: only several make a file.
     if text.lines().count() > 1 {
         let pairs = properties::parse(text)?;
+        // A value that refers to another line depends on the order.
+        if pairs.iter().any(|(_, value)| value.contains('$')) {
+            return None;
+        }
         return Some(map(pairs.into_iter().map(|(k, v)| (Arc::from(k), Value::text(v)))));
     }
     None
@@ -67,11 +74,14 @@ fn structured(text: &str) -> Option<Value> {
 fn xml(text: &str) -> Option<Value> {
     let properties = hadoop_xml::parse(text).ok()?;
     Some(map(properties.into_iter().map(|property| {
-        let value = match property.is_final {
-            true => format!("{} (final)", property.value),
-            false => property.value,
-        };
-        (Arc::from(property.name), Value::text(value))
+        let value = Value::text(property.value);
+        let value =
+            match property.is_final {
+                true => map([(Arc::from("final"), Value::Bool(true)), (Arc::from("value"), value)]
+                    .into_iter()),
+                false => value,
+            };
+        (Arc::from(property.name), value)
     })))
 }
 
@@ -81,17 +91,20 @@ fn map(entries: impl Iterator<Item = (Arc<str>, Value)>) -> Value {
     Value::Map(entries)
 }
 
-fn from_json(json: &serde_json::Value) -> Value {
+fn from_json(json: &serde_json::Value, loose: bool) -> Value {
     match json {
         serde_json::Value::Bool(b) => Value::Bool(*b),
-        serde_json::Value::Array(items) => Value::List(items.iter().map(from_json).collect()),
-        serde_json::Value::Object(entries) => {
-            map(entries.iter().map(|(k, v)| (Arc::from(k.as_str()), from_json(v))))
+        serde_json::Value::Array(items) => {
+            Value::List(items.iter().map(|item| from_json(item, loose)).collect())
         }
-        // Thresholds hold numbers as text: "51.0" and 51 are one value (CM API).
-        serde_json::Value::String(s) => {
+        serde_json::Value::Object(entries) => {
+            map(entries.iter().map(|(k, v)| (Arc::from(k.as_str()), from_json(v, loose))))
+        }
+        serde_json::Value::String(s) if loose => {
             Value::text(number::canonical(s.trim()).unwrap_or_else(|| s.clone()))
         }
+        // Quoted, so that "1" is not 1 and "null" not null.
+        serde_json::Value::String(_) => Value::text(json.to_string()),
         serde_json::Value::Number(n) => {
             let text = n.to_string();
             Value::text(number::canonical(&text).unwrap_or(text))
@@ -135,7 +148,8 @@ mod tests {
     use super::*;
 
     fn same(a: &str, b: &str, default: Option<&str>) -> bool {
-        normalise(a, default, Sort::Plain) == normalise(b, default, Sort::Plain)
+        let value = |text| normalise("x_thresholds", text, default, Sort::Plain);
+        value(a) == value(b)
     }
 
     #[test]
@@ -154,7 +168,20 @@ mod tests {
         assert!(!same("", "0", Some("0")));
         assert!(!same("True", "true", Some("text")));
         assert!(!same("1.10", "1.1", Some("1.2.3")));
-        assert_eq!(normalise("/a, /b", None, Sort::List), normalise("/a,/b", None, Sort::List));
+        let list = |text| normalise("x_list", text, None, Sort::List);
+        assert_eq!(list("/a, /b"), list("/a,/b"));
+        for (a, b) in [
+            ("<queue name=\"x\"/>", "<queue name=\"y\"/>"),
+            ("<!DOCTYPE x><x/>", "<y/>"),
+            ("1.10", "1.1"),
+            ("TRUE", "true"),
+            ("P=/x\nQ=$P", "Q=$P\nP=/x"),
+            ("[1]", "[\"1\"]"),
+            ("{\"a\":null}", "{\"a\":\"null\"}"),
+        ] {
+            let value = |text| normalise("text_setting", text, None, Sort::Plain);
+            assert_ne!(value(a), value(b), "{a} is not {b}");
+        }
     }
 
     #[test]

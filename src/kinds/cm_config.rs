@@ -3,7 +3,7 @@
 //! The scope is told by what is named: `scope: manager` (Cloudera Manager itself), `scope:
 //! all_hosts`, `host` (one host's overrides), `service` (`mgmt` is the Cloudera Management
 //! Service), `service` and `role_group` (a group's name, or a role type for its base group),
-//! `service`, `role` and `host` (one role; or `role` alone with a role's own name).
+//! `service`, `role` and `host` (one role; `service` and `role` alone with a role's own name).
 //!
 //! Settings go by their API name or by the native property (`dfs.replication`), and are checked
 //! against the manager's own catalogue. Values may be typed: sizes with a unit (`4 GiB`), lists,
@@ -147,10 +147,8 @@ impl Kind for CmConfig {
             Some(Reply::Config(config)) => config,
             Some(Reply::Unknown(reason)) => return Delta::unknown(reason.to_string()),
             Some(Reply::Missing(what, hint)) => {
-                return Delta {
-                    problems: vec![problem(&[], what.to_string(), hint.as_deref())],
-                    ..Delta::default()
-                };
+                let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+                return Delta { refused: Some(format!("{what}{hint}")), ..Delta::default() };
             }
             _ => return Delta::unknown("the manager was not asked"),
         };
@@ -239,9 +237,6 @@ fn unfit(name: &str, node: &Node) -> Option<Problem> {
         Data::Text(text) if &**text == REDACTED => {
             "`REDACTED` is what Cloudera Manager answers instead of a secret; writing it would destroy the secret"
         }
-        Data::List(items) if items.iter().any(|item| argument(item).is_none()) => {
-            "a list of a setting holds plain values only"
-        }
         _ => return None,
     };
     Some(problem(&["values", name], said, None))
@@ -265,14 +260,17 @@ fn attribute(
     let wish = text(name, setting, node)?;
     let default = setting.default.as_deref();
     let sort = sort_of(name, Some(node));
-    let value = |text: &str| normalise(text, default, sort);
-    let Some(wish) = wish else { return Ok(reset(name, setting, sort)) };
+    let value = |text: &str| normalise(name, text, default, sort);
+    let Some(wish) = wish else { return Ok(reset(name, setting, sort, config.overrides)) };
     if setting.sensitive || matches!(wish, Argument::Secret(_)) {
         return Ok(sensitive(name, setting, &wish, config, sort));
     }
-    let effective = setting.value.as_deref().or(default);
+    // What a role or a host inherits today may change tomorrow: only an explicit value is its own.
+    let inherited = default.filter(|_| !config.overrides);
+    let effective = setting.value.as_deref().or(inherited);
     let live = effective.map_or(Live::Absent, |text| Live::Known(value(text)));
     let note = match (&setting.value, default) {
+        (None, _) if config.overrides => Some("inherited now".to_string()),
         (None, Some(_)) => Some("now the default".to_string()),
         _ => None,
     };
@@ -282,14 +280,16 @@ fn attribute(
 }
 
 /// Compares with a wish to have the default.
-fn reset(name: &str, setting: &Setting, sort: Sort) -> Attribute {
+fn reset(name: &str, setting: &Setting, sort: Sort, overrides: bool) -> Attribute {
     let default = setting.default.as_deref();
     let value = |text: &str| match setting.sensitive {
         true => Value::Sensitive,
-        false => normalise(text, default, sort),
+        false => normalise(name, text, default, sort),
     };
     let differs = match (&setting.value, default) {
         (None, _) => false,
+        // What a secret is cannot be compared, only whether one is set.
+        (Some(_), _) if setting.sensitive || overrides => true,
         (Some(live), Some(default)) => value(live) != value(default),
         (Some(_), None) => true,
     };
@@ -307,7 +307,14 @@ fn sensitive(
     config: &ScopeConfig,
     sort: Sort,
 ) -> Attribute {
-    let value = |text: &str| normalise(text, setting.default.as_deref(), sort);
+    let same = |live: &str| match setting.sensitive {
+        true => live == wish.reveal(),
+        // A secret inside of other text, a safety valve say, compares as that text does.
+        false => {
+            let default = setting.default.as_deref();
+            normalise(name, live, default, sort) == normalise(name, wish.reveal(), default, sort)
+        }
+    };
     let (before, differs, note) = match setting.value.as_deref() {
         None => (Live::Absent, true, None),
         Some(REDACTED) => {
@@ -315,7 +322,7 @@ fn sensitive(
             let note = (!agrees).then(|| "not known to be what was applied last".to_string());
             (Live::Known(Value::Sensitive), !agrees, note)
         }
-        Some(clear) => (Live::Known(Value::Sensitive), value(clear) != value(wish.reveal()), None),
+        Some(clear) => (Live::Known(Value::Sensitive), !same(clear), None),
     };
     let after = Want::Value(Value::Sensitive);
     Attribute { name: name.to_string().into(), before, after, differs, note }
@@ -346,18 +353,52 @@ fn plain_text(name: &str, setting: &Setting, node: &Node) -> Result<Option<Argum
     match &node.data {
         Data::Null => Ok(None),
         Data::Bool(value, _) => Ok(Some(Argument::plain(value.to_string()))),
-        Data::List(items) => {
-            let items: Vec<Argument> = items.iter().filter_map(argument).collect();
-            let joined = items.iter().map(Argument::reveal).collect::<Vec<_>>().join(",");
-            Ok(Some(Argument::plain(joined)))
-        }
+        Data::List(items) if holds_json(setting) => Ok(Some(Argument::plain(
+            items.iter().map(json).collect::<serde_json::Value>().to_string(),
+        ))),
+        Data::List(items) => list_text(name, items).map(|text| Some(Argument::plain(text))),
         Data::Map(map) => mapping(name, setting, map).map(|text| Some(Argument::plain(text))),
         Data::Text(text) | Data::Literal(text) => match units::bytes(text) {
-            Some(bytes) => in_unit(name, default, text, bytes).map(|n| Some(Argument::plain(n))),
-            None => Ok(Some(Argument::plain(text))),
+            Some(bytes) if takes_numbers(default) => {
+                in_unit(name, default, text, bytes).map(|n| Some(Argument::plain(n)))
+            }
+            _ => truth_or_text(name, default, text).map(Some),
         },
         _ => Ok(argument(node)),
     }
+}
+
+/// True when the setting's values are JSON lists, as its default or live value tells.
+fn holds_json(setting: &Setting) -> bool {
+    let known = setting.default.iter().chain(&setting.value);
+    known.into_iter().any(|text| text.trim_start().starts_with('['))
+}
+
+fn takes_numbers(default: Option<&str>) -> bool {
+    default.is_none_or(|text| text.trim().is_empty() || text.trim().parse::<f64>().is_ok())
+}
+
+/// Joins items with commas; an item that holds one would become two.
+fn list_text(name: &str, items: &[Node]) -> Result<String, Problem> {
+    let texts: Option<Vec<Argument>> = items.iter().map(argument).collect();
+    let Some(items) = texts else {
+        return Err(problem(&[], format!("the list of `{name}` holds plain values only"), None));
+    };
+    if items.iter().any(|item| item.reveal().contains(',')) {
+        let said = format!("an item of `{name}` holds a comma, which separates items there");
+        return Err(problem(&[], said, Some("write the two as two items")));
+    }
+    Ok(items.iter().map(Argument::reveal).collect::<Vec<_>>().join(","))
+}
+
+/// Refuses words where the setting is a truth value: Cloudera Manager knows `true` and `false`.
+fn truth_or_text(name: &str, default: Option<&str>, text: &str) -> Result<Argument, Problem> {
+    let is_truth = |text: &str| matches!(&*text.trim().to_lowercase(), "true" | "false");
+    if default.is_some_and(is_truth) && !is_truth(text) {
+        let said = format!("`{name}` is a truth value, and `{text}` is none");
+        return Err(problem(&[], said, Some("write `true` or `false`")));
+    }
+    Ok(Argument::plain(text))
 }
 
 /// Turns a size into the setting's own unit.
@@ -393,6 +434,9 @@ fn mapping(name: &str, setting: &Setting, map: &Map) -> Result<String, Problem> 
     }
     if is_valve {
         let pairs = map.iter().map(|(key, node)| match argument(node) {
+            Some(value) if value.reveal().contains('\n') => {
+                Err(problem(&[], format!("`{}` must be one line", key.name), None))
+            }
             Some(value) => Ok((key.name.to_string(), value.reveal().to_string())),
             None => Err(problem(&[], format!("`{}` must be text", key.name), None)),
         });
@@ -450,7 +494,7 @@ fn unmanaged(args: &Args, config: &ScopeConfig, declared: &[&str], delta: &mut D
         if declared.contains(&&**name) || setting.value.is_none() || GENERATED.contains(&&**name) {
             continue;
         }
-        let compared = reset(name, setting, sort_of(name, None));
+        let compared = reset(name, setting, sort_of(name, None), config.overrides);
         if !compared.differs {
             continue;
         }

@@ -139,7 +139,9 @@ impl Kind for OsFile {
 
     fn check(args: &Args) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if !args.path.starts_with('/') || args.path.ends_with('/') || args.path.contains("/../") {
+        let path = &args.path;
+        let is_plain = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+        if !path.starts_with('/') || !is_plain || path.contains(char::is_control) {
             let hint = "write the whole path from `/`, without `..`, down to the file's name";
             problems.push(problem(
                 &["path"],

@@ -57,7 +57,10 @@ impl Kind for OsService {
         let contradiction = args.masked == Some(true)
             && (args.enabled == Some(true) || args.state == Some(State::Started));
         let mut problems = Vec::new();
-        if args.name.is_empty() || args.name.starts_with('-') || args.name.contains(['/', ' ', '\n']) {
+        if args.name.is_empty()
+            || args.name.starts_with('-')
+            || args.name.contains(['/', ' ', '\n', '*', '?', '[', '\\'])
+        {
             let said = format!("`{}` is not the name of a unit", args.name);
             problems.push(super::problem(&["name"], said, None));
         }
@@ -117,7 +120,12 @@ impl Kind for OsService {
     }
 
     fn needs(args: &Args) -> Vec<Link> {
-        let unit = format!("{}.service", Self::key(args));
+        let unit = match Self::key(args).rsplit_once('.') {
+            Some((_, "timer" | "socket" | "mount" | "target" | "path" | "slice")) => {
+                args.name.clone()
+            }
+            _ => format!("{}.service", Self::key(args)),
+        };
         let folders = ["/etc/systemd/system", "/usr/lib/systemd/system"];
         let mut links: Vec<Link> =
             folders.iter().map(|folder| Link::new("os.file", format!("{folder}/{unit}"))).collect();

@@ -97,14 +97,20 @@ drsync_sysctl_keep() {
   {
     if [ -e "$path" ]; then
       KEY=$2 VALUE=$3 awk '
-        { line = $0; key = line; sub(/=.*/, "", key); gsub(/[ \t]|^-/, "", key); gsub("/", ".", key) }
+        function dotted(k,  i) {
+          i = match(k, /[.\/]/)
+          if (i && substr(k, i, 1) == "/") { gsub(/\./, "\001", k); gsub("/", ".", k); gsub("\001", "/", k) }
+          return k
+        }
+        { line = $0; key = line; sub(/=.*/, "", key); gsub(/[ \t]|^-/, "", key); key = dotted(key) }
         line !~ /^[ \t]*[#;]/ && line ~ /=/ && key == ENVIRON["KEY"] {
           if (!done) print ENVIRON["KEY"] " = " ENVIRON["VALUE"]; done = 1; next }
         { print line }
         END { if (!done) print ENVIRON["KEY"] " = " ENVIRON["VALUE"] }' "$path" > "$new"
     else
       printf '# Kept by drsync.\n%s = %s\n' "$2" "$3" > "$new"
-    fi && chmod 0644 "$new" && mv -f -T "$new" "$path"
+    fi &&
+    if [ -e "$path" ]; then chmod "$(stat -c '%a' -- "$path")" "$new"; else chmod 0644 "$new"; fi && mv -f -T "$new" "$path"
   } || { rm -f "$new"; return 1; }
 }
 "##,
@@ -136,8 +142,11 @@ impl Kind for OsSysctl {
                 None,
             ));
         }
-        if !args.sysctl_file.starts_with("/") || !args.sysctl_file.ends_with(".conf") {
-            let hint = "only files that end in `.conf` are read at boot";
+        let (folder, _) = args.sysctl_file.rsplit_once('/').unwrap_or_default();
+        let is_read = FOLDERS.contains(&folder) || args.sysctl_file == "/etc/sysctl.conf";
+        if !is_read || !args.sysctl_file.ends_with(".conf") {
+            let hint =
+                "only files in /etc/sysctl.d and its like that end in `.conf` are read at boot";
             problems.push(problem(&["sysctl_file"], "not a sysctl file", Some(hint)));
         }
         problems
@@ -269,11 +278,13 @@ fn winner(reply: &Reply, name: &str) -> Result<Option<(String, String)>, String>
     Ok(found)
 }
 
+/// The folders read at boot, most important first (sysctl.d(5)).
+const FOLDERS: [&str; 4] =
+    ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"];
+
 /// Of two files with one name the one in the earlier folder counts (sysctl.d(5)).
 fn rank(folder: &str) -> u8 {
-    let folders =
-        ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"];
-    folders.iter().position(|f| *f == folder).and_then(|i| u8::try_from(i).ok()).unwrap_or(9)
+    FOLDERS.iter().position(|f| *f == folder).and_then(|i| u8::try_from(i).ok()).unwrap_or(9)
 }
 
 fn boot(args: &Args, reply: &Reply, want: Value) -> Attribute {

@@ -104,6 +104,7 @@ impl Inventory {
             }
             if legible.resources {
                 mistakes.extend(self.unknown_names(resource, &legible.broken));
+                mistakes.extend(Self::waits_for_itself(resource));
             }
             if let Some((pattern, place)) = resource.hosts.as_ref().filter(|_| legible.hosts) {
                 let found = match legible.sides {
@@ -130,6 +131,14 @@ impl Inventory {
                 .at(place)
                 .hint(did_you_mean(side, sides.keys().map(|side| &**side)))
         })
+    }
+
+    /// A resource that waits for itself never begins.
+    fn waits_for_itself(resource: &Resource) -> Option<Diagnostic> {
+        let mut links = resource.requires.iter().chain(&resource.before);
+        let (name, place) = links.find(|(name, _)| *name == resource.name)?;
+        let said = format!("the order runs in a circle: {name} → {name}");
+        Some(Diagnostic::error(said).at(place))
     }
 
     fn unknown_names(&self, resource: &Resource, broken: &[Arc<str>]) -> Vec<Diagnostic> {
@@ -249,8 +258,9 @@ impl Inventory {
 
     /// Returns the folder that keeps what drsync must remember of this inventory.
     pub fn state_folder(&self) -> PathBuf {
-        let name =
-            self.folder.file_name().map_or_else(|| "inventory".into(), |name| name.to_owned());
+        // However the folder was named on the way here, it is one inventory with one state.
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let name = folder.file_name().map_or_else(|| "inventory".into(), |name| name.to_owned());
         self.project.join(".drsync").join(name)
     }
 }

@@ -197,11 +197,13 @@ impl Pair {
         let windows = page.windows.unwrap_or_default();
         let windows = windows.iter().filter_map(|node| read_window(node, &sides, mistakes));
         let windows = windows.collect();
+        let policy = page.policy.unwrap_or_default();
+        mistakes.extend(check_max_hosts(&policy));
         let pair = Pair {
             name: page.pair,
             order,
             translate: translate.unwrap_or_default(),
-            policy: page.policy.unwrap_or_default(),
+            policy,
             windows,
             sandbox: page.sandbox,
             sides,
@@ -209,6 +211,18 @@ impl Pair {
         check_managers(&pair, node, mistakes);
         pair
     }
+}
+
+/// `max_hosts` is a number or a percentage.
+fn check_max_hosts(policy: &Policy) -> Option<Diagnostic> {
+    let node = policy.max_hosts.as_ref()?;
+    let text = node.as_text().unwrap_or_default().trim();
+    let digits = text.strip_suffix('%').unwrap_or(text).trim();
+    digits.parse::<u32>().is_err().then(|| {
+        Diagnostic::error("`max_hosts` must be a number of hosts or a percentage")
+            .at(&node.place)
+            .hint("write it as `10` or `25%`".to_string())
+    })
 }
 
 fn read_sides(node: &Node, mistakes: &mut Vec<Diagnostic>) -> IndexMap<Arc<str>, Side> {

@@ -247,6 +247,15 @@ impl Render<'_> {
                 false => format!("undefined variable `{name}`"),
             };
             let whom = self.scope.target();
+            let is_placeholder = !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+            let near = near.or_else(|| {
+                is_placeholder.then(|| {
+                    "a placeholder of Cloudera Manager is written as text: `!unsafe \"{{…}}\"`, or \
+                     between `{% raw %}` and `{% endraw %}`"
+                        .to_string()
+                })
+            });
             return Diagnostic::error(said)
                 .at(place)
                 .because(format!("Nothing defines it for {whom}."))

@@ -73,8 +73,11 @@ pub struct ScopeConfig {
     pub settings: IndexMap<Arc<str>, Setting>,
     /// The manager's name of the scope, for messages, e.g. `hdfs-DATANODE-BASE`.
     pub title: String,
-    /// Why this scope's catalogue is not complete, if it is not.
-    pub partial: Option<String>,
+    /// The scope's own address at the manager: two names of one scope have one path.
+    pub path: String,
+    /// True for a role or a host: a value that is not set there is inherited, so only an explicit
+    /// one is this scope's own.
+    pub overrides: bool,
     /// What was applied last, for values the manager hides.
     pub ledger: Arc<Ledger>,
     /// Names this scope in the ledger.

@@ -155,7 +155,7 @@ impl Cm {
             scopes.iter().filter_map(|scope| scope.service()).map(|name| &**name).collect();
         let wants_groups: HashSet<&str> = scopes
             .iter()
-            .filter(|s| matches!(s, ConfigScope::RoleGroup(..) | ConfigScope::Role(..)))
+            .filter(|s| matches!(s, ConfigScope::RoleGroup(..)))
             .filter_map(|s| s.service().map(|name| &**name))
             .collect();
         let wants_roles: HashSet<&str> = scopes
@@ -313,12 +313,6 @@ impl Cm {
             Err(said) => return unknown(&said),
         };
         let mut settings: IndexMap<Arc<str>, Setting> = (**catalogue).clone();
-        let inherited = found.inherits.as_ref().and_then(|values| read_items(values).ok());
-        for (name, setting) in inherited.into_iter().flatten() {
-            if let (Some(known), Some(value)) = (settings.get_mut(&name), setting.value) {
-                known.default = Some(value);
-            }
-        }
         for (name, setting) in explicit {
             let known = settings.entry(name).or_insert_with(|| setting.clone());
             known.sensitive |= setting.sensitive;
@@ -327,7 +321,8 @@ impl Cm {
         Reply::Config(Arc::new(ScopeConfig {
             settings,
             title: found.title.clone(),
-            partial: None,
+            path: found.path.clone(),
+            overrides: found.overrides,
             ledger: self.ledger(),
             ledger_place: ledger_place(&session.identity, scope),
         }))

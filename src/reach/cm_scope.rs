@@ -46,8 +46,9 @@ pub(super) struct Found {
     pub(super) title: String,
     /// Values the listing already told.
     pub(super) told: Option<Value>,
-    /// Values that hold where this scope says nothing: a role's group, a host's `all hosts`.
-    pub(super) inherits: Option<Value>,
+    /// True for a role or a host: what it does not set itself comes from its group or from all
+    /// hosts.
+    pub(super) overrides: bool,
 }
 
 fn missing(said: String, hint: Option<String>) -> Reply {
@@ -82,7 +83,7 @@ pub(super) fn find(
         sort: sort.to_string(),
         title: title.to_string(),
         told: None,
-        inherits: None,
+        overrides: false,
     };
     match scope {
         ConfigScope::Manager => Ok(plain("/cm/config", "manager", "Cloudera Manager")),
@@ -90,7 +91,8 @@ pub(super) fn find(
         ConfigScope::Host(name) => {
             let host = host(overview, name)?;
             let id = text(host, "hostId").unwrap_or_default();
-            Ok(plain(&format!("/hosts/{}/config", percent(id)), "host", name))
+            let path = format!("/hosts/{}/config", percent(id));
+            Ok(Found { overrides: true, ..plain(&path, "host", name) })
         }
         ConfigScope::Service(name) => {
             let service = service(session, overview, name)?;
@@ -168,7 +170,7 @@ fn group_scope(session: &Session, service: &Service, name: &str, group: &Value) 
         sort: format!("{}/{}", service.sort, text(group, "roleType").unwrap_or_default()),
         title: own.to_string(),
         told: group.get("config").filter(|config| config.get("items").is_some()).cloned(),
-        inherits: None,
+        overrides: false,
     }
 }
 
@@ -203,13 +205,11 @@ fn role_scope(
     };
     let own = text(found, "name").unwrap_or_default();
     let sort = text(found, "type").unwrap_or_default();
-    let group = found.get("roleConfigGroupRef").and_then(|g| text(g, "roleConfigGroupName"));
-    let group = role_group(service, name, group.unwrap_or(sort)).ok();
     Ok(Found {
         path: format!("{}/roles/{}/config", service_path(session, name), percent(own)),
         sort: format!("{}/{sort}", service.sort),
         title: own.to_string(),
         told: None,
-        inherits: group.and_then(|group| group.get("config")).cloned(),
+        overrides: true,
     })
 }

@@ -9,7 +9,7 @@ pub fn dot(boxes: &[Box<'_>], arrows: &[(usize, usize)]) -> String {
     for (number, side) in sides(boxes).into_iter().enumerate() {
         out.push_str(&format!("  subgraph cluster_{number} {{\n    label={};\n", quoted(side)));
         for (i, (_, label, count)) in boxes.iter().enumerate().filter(|(_, b)| b.0 == side) {
-            let text = format!("{label}\\n×{count}");
+            let text = format!("{label}\n×{count}");
             out.push_str(&format!("    n{i} [label={}];\n", quoted(&text)));
         }
         out.push_str("  }\n");
@@ -19,8 +19,10 @@ pub fn dot(boxes: &[Box<'_>], arrows: &[(usize, usize)]) -> String {
     out
 }
 
+/// Returns `text` in quotes; a line break stays one, a backslash a backslash.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\\\""))
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("\"{escaped}\"")
 }
 
 /// Returns the drawing in Mermaid's language.
@@ -49,4 +51,16 @@ fn sides<'a>(boxes: &[Box<'a>]) -> Vec<&'a str> {
         }
     }
     sides
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dot_keeps_backslashes_and_breaks_before_the_count() {
+        let drawing = dot(&[("a\\b", "c\\n\"d\"", 2)], &[]);
+        assert!(drawing.contains(r#"label="a\\b""#), "{drawing}");
+        assert!(drawing.contains(r#"[label="c\\n\"d\"\n×2"]"#), "{drawing}");
+    }
 }

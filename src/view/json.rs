@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 /// Returns a plan, or drift, as JSON: instances in sync are counted, the others told.
 pub fn plan(plan: &Plan, command: &str, timings: bool) -> Json {
     let tally = plan.tally();
-    let told = plan.instances.iter().filter(|i| i.verdict != Verdict::InSync || i.delta.is_some());
+    let told = plan.instances.iter().filter(|i| i.verdict != Verdict::InSync);
     let mut page = json!({
         "version": VERSION,
         "command": command,
@@ -28,6 +28,7 @@ pub fn plan(plan: &Plan, command: &str, timings: bool) -> Json {
             "refused": tally.refused,
         },
         "instances": told.map(instance).collect::<Vec<_>>(),
+        "unmanaged": unmanaged(plan),
         "coverage": coverage(&plan.coverage),
         "identities": plan.identities,
         "digest": plan.digest,
@@ -37,6 +38,18 @@ pub fn plan(plan: &Plan, command: &str, timings: bool) -> Json {
         page["timings"] = times(&plan.coverage);
     }
     page
+}
+
+/// Live, non-default settings that nobody declared: worth knowing, no difference.
+fn unmanaged(plan: &Plan) -> Json {
+    let with = plan.instances.iter().filter_map(|i| Some((i, i.delta.as_deref()?)));
+    with.flat_map(|(instance, delta)| {
+        let address = instance.address.to_string();
+        delta.unmanaged.iter().map(move |(name, value)| {
+            json!({ "address": address, "name": name, "value": value.to_json() })
+        })
+    })
+    .collect()
 }
 
 fn instance(instance: &Planned) -> Json {
@@ -77,13 +90,6 @@ fn instance(instance: &Planned) -> Json {
     }
     if let Some(reason) = delta.and_then(|delta| delta.refused.as_ref()) {
         entry["refused"] = json!(reason);
-    }
-    let unmanaged = delta.map(|delta| &delta.unmanaged[..]).unwrap_or_default();
-    if !unmanaged.is_empty() {
-        entry["unmanaged"] = unmanaged
-            .iter()
-            .map(|(name, value)| json!({ "name": name, "value": value.to_json() }))
-            .collect();
     }
     entry
 }

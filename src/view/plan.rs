@@ -22,7 +22,7 @@ pub fn text(plan: &Plan, purpose: Purpose) -> String {
     unread(plan, &mut out);
     refused(plan, &mut out);
     changes(plan, purpose, &mut out);
-    unmanaged(plan, &mut out);
+    unmanaged(plan, purpose, &mut out);
     footer(plan, purpose, &mut out);
     out
 }
@@ -123,7 +123,7 @@ fn heading(group: &Group<'_>, sign: String) -> String {
 /// More lines of what nobody declared are left out.
 const MOST_UNMANAGED: usize = 25;
 
-fn unmanaged(plan: &Plan, out: &mut String) {
+fn unmanaged(plan: &Plan, purpose: Purpose, out: &mut String) {
     let mut found: IndexMap<(String, String), Vec<&str>> = IndexMap::new();
     for (instance, delta) in plan.instances.iter().filter_map(|i| Some((i, i.delta.as_deref()?))) {
         for (name, value) in &delta.unmanaged {
@@ -133,6 +133,14 @@ fn unmanaged(plan: &Plan, out: &mut String) {
         }
     }
     if found.is_empty() {
+        return;
+    }
+    if purpose == Purpose::Drift {
+        let told = super::count(found.len(), "setting");
+        line(
+            out,
+            paint(DIM, format!("  {told} live and declared nowhere; `drsync plan` lists them")),
+        );
         return;
     }
     line(out, paint(DIM, "  Set live, declared nowhere (no difference; see `unmanaged`):"));

@@ -27,7 +27,9 @@ pub(super) fn prepare(dir: &Path) -> Result<(), SandboxError> {
         if std::fs::read_to_string(&path).is_ok_and(|present| present == text) {
             continue;
         }
-        let temporary = dir.join(format!(".{name}.{}", std::process::id()));
+        // Renamed into place: another process may be executing the one that stands there. Only
+        // the holder of the lock writes, so the name need not be unique.
+        let temporary = dir.join(format!(".{name}.new"));
         std::fs::write(&temporary, text)
             .and_then(|()| std::fs::set_permissions(&temporary, Permissions::from_mode(0o755)))
             .and_then(|()| std::fs::rename(&temporary, &path))

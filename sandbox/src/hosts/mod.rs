@@ -1,6 +1,7 @@
 //! Simulated hosts: a directory tree each, and stand-ins for the commands run on them.
 
 mod commands;
+mod guard;
 mod tree;
 
 use std::path::Path;
@@ -14,13 +15,17 @@ use crate::error::SandboxError;
 /// `seed` may have the members `files` (path to content, or to `content`, `mode`, `owner` and
 /// `group`), `directories` (path to `mode`, `owner` and `group`), `links` (path to target),
 /// `units` (name to `enabled`, `active`, `masked` and `fragment`), `users` and `groups` (names).
-/// A directory that holds anything but an earlier simulated host is refused.
+/// A directory that holds anything but an earlier simulated host is refused. Processes that prepare
+/// the same directory wait for each other, at the file `<dir>.lock` beside it.
 pub fn prepare(dir: &Path, seed: &Value, machine_id: &str) -> Result<(), SandboxError> {
+    let _guard = guard::lock(dir)?;
     tree::prepare(dir, seed, machine_id)
 }
 
 /// Writes the command stand-ins, for a directory that belongs first on PATH: they act on the host
 /// named by the environment variable `DRSYNC_SANDBOX_ROOT`, and step aside without it.
+/// Processes wait for each other as in [`prepare`].
 pub fn prepare_commands(dir: &Path) -> Result<(), SandboxError> {
+    let _guard = guard::lock(dir)?;
     commands::prepare(dir)
 }

@@ -41,7 +41,7 @@ fn one(world: &mut World, service: usize, group: usize, path: &[&str], request: 
         (["roles"], "PUT") => {
             let moved = request.object(&["items"])?;
             let name = text(&world.service_at(service)["groups"][group], "name").to_owned();
-            for role in names(&moved) {
+            for role in names(&moved)? {
                 set_group(world, service, role, &name)?;
             }
             Ok(members(world, service, group))
@@ -129,13 +129,17 @@ fn members(world: &World, service: usize, group: usize) -> Value {
     wrap(own.map(|(role, _)| roles::show(world, service, role, false)).collect())
 }
 
-fn names(body: &Value) -> impl Iterator<Item = &str> {
-    list(body, "items").iter().filter_map(Value::as_str)
+/// The names of roles under `items`; the API takes nothing but a list of texts.
+fn names(body: &Value) -> Result<Vec<&str>, Refusal> {
+    let items = body["items"].as_array();
+    let items = items.ok_or_else(|| Refusal::bad("`items` must be a list of names of roles."))?;
+    let odd = |item: &Value| Refusal::bad(format!("Not the name of a role: {item}"));
+    items.iter().map(|item| item.as_str().ok_or_else(|| odd(item))).collect()
 }
 
 fn move_to_base(world: &mut World, service: usize, body: &Value) -> Reply {
     let mut moved = Vec::new();
-    for name in names(body) {
+    for name in names(body)? {
         let role = world.role(service, name)?;
         let owner = world.service_at(service);
         let role_type = text(&owner["roles"][role], "type");
