@@ -79,11 +79,6 @@ pub fn expand(
         };
         match resource.kind.home {
             Home::Manager => {
-                if resource.sides.is_empty()
-                    && world.pair.sides.values().all(|s| s.manager.is_none())
-                {
-                    mistakes.push(no_manager("any", resource));
-                }
                 let sides = world.pair.sides.iter().filter(|(side, _)| on_side(side));
                 for (side, body) in sides.filter(|_| wanted.managers()) {
                     if body.manager.is_some() {

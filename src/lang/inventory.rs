@@ -14,7 +14,7 @@ use super::secrets::{SecretSource, Secrets};
 use super::source::{Sources, files_below};
 use super::{pattern, template};
 use crate::model::connection::{HostConnection, ManagerConnection, SshOptions, Way};
-use crate::model::kind_info::KindInfo;
+use crate::model::kind_info::{Home, KindInfo};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Data, Diagnostic, Node, Place, Secret, secret};
 
@@ -92,7 +92,24 @@ impl Inventory {
         };
         let mistakes = inventory.check_selectors(&legible);
         inventory.diagnostics.extend(mistakes);
+        if !inventory.diagnostics.iter().any(Diagnostic::is_error) {
+            inventory.diagnostics.extend(inventory.without_manager());
+        }
         inventory
+    }
+
+    /// Resources of managers' kinds in a pair without any manager would silently mean nothing.
+    fn without_manager(&self) -> Vec<Diagnostic> {
+        if self.world.pair.sides.values().any(|side| side.manager.is_some()) {
+            return Vec::new();
+        }
+        let lost = self.resources.iter().filter(|r| r.kind.home == Home::Manager);
+        let told = lost.map(|resource| {
+            Diagnostic::error("no side of the pair has a manager")
+                .because(format!("`{}` lives at the manager of a side.", resource.kind.name))
+                .at(&resource.place)
+        });
+        told.collect()
     }
 
     /// Checks every name a resource uses to select: hosts, sides, other resources.

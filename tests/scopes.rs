@@ -1,0 +1,111 @@
+//! Every scope of a manager, selections, and several runs on one sandbox.
+
+mod support;
+
+use support::Project;
+
+/// A pair with the demo's managers and the given resources.
+fn pair(resources: &str) -> Project {
+    let project = Project::demo();
+    let demo = project.path("inventories/demo/sandbox");
+    let side = |name: &str| {
+        let seed = demo.join(format!("{name}.json"));
+        format!("{{ manager: {{ cluster: lake, sandbox: {{ seed: {} }} }} }}", seed.display())
+    };
+    project
+        .file(
+            "inv/pair.yaml",
+            format!("pair: p\nsides:\n  primary: {}\n  dr: {}\n", side("primary"), side("dr")),
+        )
+        .file("inv/hosts.yaml", "all: { children: { primary: {}, dr: {} } }\n")
+        .file("inv/resources/all.yaml", resources);
+    project
+}
+
+#[test]
+fn every_scope_is_read_written_and_converges() {
+    let project = pair(
+        r#"
+- cm.config: { scope: manager, values: { SESSION_TIMEOUT: 901 } }
+- cm.config: { scope: all_hosts, values: { java_home: /usr/java/jdk-17 } }
+- cm.config: { host: dr-w04.example.com, values: { java_home: /usr/java/jdk-17 } }
+  sides: dr
+- cm.config: { service: mgmt, values: { enable_config_alerts: true } }
+- cm.config: { service: mgmt, role_group: EVENTSERVER, values: { event_server_heapsize: 2 GiB } }
+- cm.config: { service: hdfs, values: { dfs.replication: 4 } }
+- cm.config: { service: hdfs, role_group: DATANODE, values: { process_auto_restart: true } }
+- cm.config: { service: yarn, role_group: yarn-NODEMANAGER-large, values: { process_auto_restart: true } }
+- cm.config: { service: hdfs, role: DATANODE, host: dr-w01.example.com, values: { process_auto_restart: false } }
+  sides: dr
+"#,
+    );
+    let plan = project.drsync(&["plan", "-i", "inv", "--json"]).expect(0).json();
+    assert_eq!(
+        plan["summary"]["change"].as_u64().unwrap() + plan["summary"]["add"].as_u64().unwrap(),
+        16
+    );
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn two_names_of_one_scope_are_a_mistake() {
+    let project = pair(
+        "- cm.config: { service: hdfs, role_group: DATANODE, values: { dfs_datanode_handler_count: 11 } }\n\
+         - cm.config: { service: hdfs, role_group: hdfs-DATANODE-BASE, values: { dfs_datanode_handler_count: 12 } }\n",
+    );
+    let refused = project.drsync(&["plan", "-i", "inv"]).expect(8);
+    assert!(refused.err.contains("are one scope"), "{}", refused.err);
+    assert!(refused.err.contains("inv/resources/all.yaml:2:3"), "{}", refused.err);
+}
+
+#[test]
+fn a_scope_that_is_not_there_is_refused_by_name_and_hides_nothing() {
+    let project = pair(
+        "- cm.config: { service: kafak, values: { num.partitions: 24 } }\n\
+         - cm.config: { service: kafka, values: { num.partitions: 24 } }\n",
+    );
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(1);
+    assert!(
+        plan.out.contains("cluster `lake` has no service `kafak`; did you mean `kafka`?"),
+        "{}",
+        plan.out
+    );
+    assert!(plan.out.contains("num.partitions"), "{}", plan.out);
+}
+
+#[test]
+fn an_unknown_setting_names_the_nearest_one_and_its_place() {
+    let project = pair("- cm.config: { service: hdfs, values: { dfs.replicaton: 3 } }\n");
+    let refused = project.drsync(&["plan", "-i", "inv"]).expect(8);
+    assert!(refused.err.contains("inv/resources/all.yaml:1:41"), "{}", refused.err);
+    assert!(refused.err.contains("did you mean `dfs.replication`?"), "{}", refused.err);
+}
+
+#[test]
+fn a_selection_that_matches_nothing_as_a_whole_is_an_error() {
+    let project = Project::demo();
+    for selection in [
+        &["--kind", "cm.config", "--limit", "dr-w01.example.com"][..],
+        &["--tags", "cm", "--kind", "os.sysctl"],
+        &["--side", "primary", "--limit", "dr"],
+        &["--tags", "os", "--skip-tags", "os"],
+    ] {
+        project.drsync(&[&["plan", "-i", "inventories/demo"], selection].concat()).expect(64);
+    }
+    project.drsync(&["plan", "-i", "inventories/demo", "--limit", "dr:&workers"]).expect(0);
+}
+
+#[test]
+fn several_first_runs_at_once_do_not_disturb_each_other() {
+    let project = Project::demo();
+    let start = || {
+        let mut command = project.command(&["plan", "-i", "inventories/demo"]);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let running: Vec<_> = (0..5).map(|_| start()).collect();
+    for child in running {
+        support::ran(child.wait_with_output().unwrap()).expect(0);
+    }
+}
