@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use drsync_sandbox::{Manager, ManagerSpec};
+use drsync_sandbox::{Manager, ManagerSpec, SandboxError};
 use serde_json::json;
 
 use super::arguments::Part;
@@ -135,9 +135,18 @@ pub async fn simulate(
         password: password.clone(),
         faults: sandbox.faults.iter().map(to_json).collect(),
     };
+    let own = spec.state.clone();
     let manager = Manager::start(spec).await.map_err(|error| {
         let said = format!("the simulated manager of `{side}` does not start");
-        Fault::new(Code::Invalid, Diagnostic::error(said).because(error.to_string()))
+        // What the inventory names is the inventory's fault; our own state is not.
+        let code = match &error {
+            SandboxError::Content { .. } => Code::Invalid,
+            SandboxError::File { path, .. } if !path.starts_with(own.parent().unwrap_or(&own)) => {
+                Code::Invalid
+            }
+            _ => Code::Failed,
+        };
+        Fault::new(code, Diagnostic::error(said).because(error.to_string()))
     })?;
     let way = ManagerConnection {
         side: side.clone(),

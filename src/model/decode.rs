@@ -406,11 +406,11 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-        #[allow(dead_code)]
+        #[expect(dead_code, reason = "only decoding it is of interest")]
         name: String,
-        #[allow(dead_code)]
+        #[expect(dead_code, reason = "only decoding it is of interest")]
         port: Option<u16>,
-        #[allow(dead_code)]
+        #[expect(dead_code, reason = "only decoding it is of interest")]
         extra: Option<Node>,
     }
 
