@@ -406,7 +406,6 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-        #[expect(dead_code, reason = "only decoding it is of interest")]
         name: String,
         #[expect(dead_code, reason = "only decoding it is of interest")]
         port: Option<u16>,
