@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::Limits;
 use super::retry::Pauses;
+use super::talk::chain;
 use crate::model::connection::ManagerConnection;
 
 /// Requests at once to one manager.
@@ -210,8 +211,9 @@ impl Http {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        let unknown =
-            |error: reqwest::Error| Trouble::Unknown(format!("{}: {}", self.way.url, chain(error)));
+        let unknown = |error: reqwest::Error| {
+            Trouble::Unknown(format!("{}: {}", self.way.url, explain(error)))
+        };
         let answer = request.send().await.map_err(unknown)?;
         if answer.headers().contains_key(SET_COOKIE) && answer.status().is_success() {
             self.has_session.store(true, Ordering::Relaxed);
@@ -247,20 +249,10 @@ fn client(way: &ManagerConnection, limits: &Limits) -> Result<Client, String> {
             .map_err(|error| format!("`{shown}` holds no PEM certificates: {error}"))?;
         builder = builder.tls_certs_only(roots);
     }
-    builder.build().map_err(|error| format!("cannot prepare HTTPS: {}", chain(error)))
+    builder.build().map_err(|error| format!("cannot prepare HTTPS: {}", explain(error)))
 }
 
 /// Joins an error and its causes; the address is left out, since the caller names it.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut said = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
-        }
-        source = cause.source();
-    }
-    said
+fn explain(error: reqwest::Error) -> String {
+    chain(&error.without_url())
 }

@@ -4,8 +4,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
+
+use super::talk::{Heard, talk};
 
 /// What a script printed and how it ended.
 #[derive(Debug)]
@@ -17,9 +18,6 @@ pub struct Output {
     /// Exit status; `None` when a signal or the deadline ended it.
     pub status: Option<i32>,
 }
-
-/// More output than this is cut; the rest of the reply is then unknown.
-pub const MOST_OUTPUT: u64 = 256 * 1024 * 1024;
 
 /// Runs `script` in `program` with `environment` added, and waits until `deadline` at the most.
 ///
@@ -41,26 +39,9 @@ pub async fn run(
         .spawn()
         .map_err(|error| format!("cannot start `{name}`: {error}"))?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut heard = Heard::default();
     let talk = async {
-        let write = async {
-            if let Some(mut stdin) = stdin {
-                // A shell that ends early breaks the pipe; its output tells why.
-                let _ = stdin.write_all(script.as_bytes()).await;
-                let _ = stdin.shutdown().await;
-            }
-        };
-        let read = async {
-            if let Some(stdout) = stdout {
-                let _ = stdout.take(MOST_OUTPUT).read_to_end(&mut out).await;
-            }
-        };
-        let listen = async {
-            if let Some(stderr) = stderr {
-                let _ = stderr.take(1 << 20).read_to_end(&mut err).await;
-            }
-        };
-        tokio::join!(write, read, listen);
+        talk(stdin, stdout, stderr, script, &mut heard).await;
         child.wait().await
     };
     let ended = tokio::time::timeout(deadline, talk).await;
@@ -68,7 +49,7 @@ pub async fn run(
         Ok(Ok(status)) => status.code(),
         _ => None,
     };
-    Ok(Output { stdout: out, stderr: tail(&err), status })
+    Ok(Output { stdout: heard.out, stderr: tail(&heard.err), status })
 }
 
 /// Returns the end of what was printed, for a message.

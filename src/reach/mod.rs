@@ -14,6 +14,7 @@ pub mod retry;
 pub mod script;
 pub mod ssh;
 mod ssh_config;
+mod talk;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

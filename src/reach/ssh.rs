@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use openssh::{Session, Stdio};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::host::Shared;
-use super::local::{MOST_OUTPUT, Output, tail};
+use super::local::{Output, tail};
+use super::talk::{Heard, chain, talk};
 use super::{Limits, retry, ssh_config};
 use crate::model::connection::SshOptions;
 
@@ -191,26 +191,9 @@ async fn exchange(
         .map_err(|error| chain(&error))?;
     let (stdin, stdout, stderr) =
         (child.stdin().take(), child.stdout().take(), child.stderr().take());
-    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut heard = Heard::default();
     let talk = async {
-        let write = async {
-            if let Some(mut stdin) = stdin {
-                // A shell that ends early breaks the pipe; its output tells why.
-                let _ = stdin.write_all(script.as_bytes()).await;
-                let _ = stdin.shutdown().await;
-            }
-        };
-        let read = async {
-            if let Some(stdout) = stdout {
-                let _ = stdout.take(MOST_OUTPUT).read_to_end(&mut out).await;
-            }
-        };
-        let listen = async {
-            if let Some(stderr) = stderr {
-                let _ = stderr.take(1 << 20).read_to_end(&mut err).await;
-            }
-        };
-        tokio::join!(write, read, listen);
+        talk(stdin, stdout, stderr, script, &mut heard).await;
         child.wait().await
     };
     // The remote `timeout` comes first; this one is for a connection that hangs.
@@ -219,20 +202,7 @@ async fn exchange(
         Ok(Ok(status)) => status.code(),
         _ => None,
     };
-    Ok(Output { stdout: out, stderr: tail(&err), status })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
-        }
-        source = cause.source();
-    }
-    said
+    Ok(Output { stdout: heard.out, stderr: tail(&heard.err), status })
 }
 
 /// Says why a login failed, and what to do about it.
