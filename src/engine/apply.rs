@@ -122,10 +122,32 @@ impl<'a> Walk<'a> {
             self.start();
             match self.running.join_next().await {
                 Some(Ok((at, outcome, seconds))) => self.finish_step(at, outcome, seconds),
+                // Its task broke off; what it was about is told below.
                 Some(Err(_)) => {}
                 None if self.ready.is_empty() => break,
                 None => {}
             }
+        }
+        self.tell_lost();
+    }
+
+    /// Tells of every change that neither ended nor was skipped: a step whose task broke off, and
+    /// what waited for it or for its target. Nothing may be left out of the report.
+    fn tell_lost(&mut self) {
+        let lost = |at: usize| match self.job.prepared.order.point(self.index(at)) {
+            Point::Instance(i) if self.ended[at].is_none() => {
+                Some(&self.job.plan.instances[self.planned[i]])
+            }
+            _ => None,
+        };
+        let addresses: Vec<_> = (0..self.ended.len())
+            .filter_map(lost)
+            .filter(|planned| planned.verdict != Verdict::InSync)
+            .map(|planned| planned.address.clone())
+            .collect();
+        for address in addresses {
+            let reason = "the run lost track of it; the outcome is unknown".to_string();
+            self.report(&address, Outcome::Failed(reason), 0.0);
         }
     }
 
