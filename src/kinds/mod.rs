@@ -5,12 +5,16 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod os_directory;
 mod os_file;
+mod os_group;
+mod os_line;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;
+mod os_user;
 mod registry;
-pub mod shell;
+mod shared;
 
 use serde::de::DeserializeOwned;
 

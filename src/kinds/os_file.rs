@@ -16,12 +16,13 @@
 
 use serde::Deserialize;
 
-use super::shell::PUT;
+use super::shared::file::{self, ATTRIBUTES, PUT, REMOVE, Sight, Stat};
+use super::shared::ownership::Ownership;
 use super::{Kind, Link, argument, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
-use crate::model::question::{Action, Argument, Question, Reply, Script};
+use crate::model::question::{Action, Argument, Question, Reply};
 use crate::model::{Attribute, Data, Delta, Live, Node, Value, Want};
 
 /// A regular file.
@@ -52,6 +53,8 @@ pub struct Args {
     owner: Option<String>,
     /// Group, by name.
     group: Option<String>,
+    /// A command that must accept the new content; `%s` stands for the file that holds it.
+    validate: Option<String>,
     /// Should the file be there?
     #[serde(default)]
     state: State,
@@ -65,40 +68,6 @@ enum State {
     Absent,
 }
 
-/// Content larger than this is compared, but not shown.
-const LARGEST_SHOWN: &str = "262144";
-
-static PROBE: Script = Script {
-    name: "drsync_file",
-    source: r#"
-drsync_file() {
-  path=$root$1
-  if ! out=$(stat -c '%F|%a|%U|%G|%u|%g|%s' -- "$path" 2>&1); then
-    # A folder that may not be searched, or a lost mount, hides whether the file is there.
-    case $out in
-      *': No such file or directory'|*': Not a directory') absent stat ;;
-      *) unknown stat "$out" ;;
-    esac
-    return
-  fi
-  put stat "$out"
-  case $out in 'regular '*) ;; *) return ;; esac
-  [ -n "$2" ] || return
-  if ! sum=$({ sha256sum < "$path"; } 2>&1); then unknown digest "$sum"; return; fi
-  sum=${sum%% *}
-  put digest "$sum"
-  [ "$sum" = "$2" ] || [ "$4" != show ] || [ "${out##*|}" -gt "$3" ] || put_file content "$path" "${out##*|}"
-}
-"#,
-};
-
-static REMOVE: Script = Script {
-    name: "drsync_remove",
-    source: r#"
-drsync_remove() { rm -f -- "$root$1"; }
-"#,
-};
-
 impl Args {
     /// Returns the declared content as bytes, if any is declared.
     fn bytes(&self) -> Option<Vec<u8>> {
@@ -111,20 +80,13 @@ impl Args {
         }
     }
 
+    fn ownership(&self) -> Ownership<'_> {
+        let (owner, group) = (self.owner.as_deref(), self.group.as_deref());
+        Ownership { mode: self.mode.as_ref(), owner, group }
+    }
+
     fn is_secret(&self) -> bool {
         matches!(&self.content, Some(Node { data: Data::Secret(_), .. }))
-    }
-}
-
-/// Reads permissions written in octal; a bare decimal number is refused.
-fn octal(node: &Node) -> Option<String> {
-    match &node.data {
-        Data::Text(text) | Data::Literal(text) => {
-            let digits = text.strip_prefix("0o").unwrap_or(text);
-            let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o7777)?;
-            (digits.len() >= 3).then(|| format!("{mode:04o}"))
-        }
-        _ => None,
     }
 }
 
@@ -139,23 +101,8 @@ impl Kind for OsFile {
 
     fn check(args: &Args) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let path = &args.path;
-        let is_plain = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
-        if !path.starts_with('/') || !is_plain || path.contains(char::is_control) {
-            let hint = "write the whole path from `/`, without `..`, down to the file's name";
-            problems.push(problem(
-                &["path"],
-                format!("`{}` is not the path of a file", args.path),
-                Some(hint),
-            ));
-        }
-        if let Some(node) = &args.mode
-            && octal(node).is_none()
-        {
-            let said = format!("`{}` is not a mode", node.as_text().unwrap_or(node.sort()));
-            let hint = "write it in octal and in quotes, e.g. \"0644\": YAML reads a bare number as decimal";
-            problems.push(problem(&["mode"], said, Some(hint)));
-        }
+        problems.extend(file::path_problem("path", &args.path));
+        args.ownership().check(&mut problems);
         if let Some(node) = &args.content
             && argument(node).is_none()
         {
@@ -166,6 +113,10 @@ impl Kind for OsFile {
                 Some("use `{{ … | to_nice_json }}` or `to_yaml` to write data"),
             ));
         }
+        if args.validate.as_deref().is_some_and(|command| !command.contains("%s")) {
+            let hint = "it stands for the file that holds the new content";
+            problems.push(problem(&["validate"], "`validate` needs a `%s`", Some(hint)));
+        }
         if args.content_base64.is_some() && args.bytes().is_none() {
             problems.push(problem(&["content_base64"], "not base64", None));
         }
@@ -174,49 +125,35 @@ impl Kind for OsFile {
 
     fn ask(args: &Args) -> Vec<Question> {
         let digest = args.bytes().map(|bytes| sha256(&bytes)).unwrap_or_default();
-        // The content of a secret file has no business in our memory.
-        let show = if args.is_secret() || args.content_base64.is_some() { "hide" } else { "show" };
-        let words = [&*args.path, &digest, LARGEST_SHOWN, show];
-        vec![Question::Probe(&PROBE, words.into_iter().map(Argument::plain).collect())]
+        let sight = match (digest.is_empty(), args.is_secret() || args.content_base64.is_some()) {
+            (true, _) => Sight::Attributes,
+            // The content of a secret file has no business in our memory.
+            (false, true) => Sight::Digest,
+            (false, false) => Sight::Content,
+        };
+        vec![file::ask(&args.path, &digest, sight)]
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let stat = match replies[0].text("stat") {
+        let stat = match Stat::read(&replies[0]) {
             Ok(stat) => stat,
             Err(reason) => return Delta::unknown(reason),
         };
         let Some(stat) = stat else { return missing(args) };
-        let fields: Vec<&str> = stat.split('|').collect();
-        let [sort, mode, owner, group, uid, gid, _] = fields[..] else {
-            return Delta::unknown(format!("stat answered `{stat}`"));
-        };
         if args.state == State::Absent {
-            let before = Live::Known(Value::text(sort));
+            let before = Live::Known(Value::text(&stat.sort));
             let after = Want::Absent(None);
             let gone = Attribute { name: "state".into(), before, after, differs: true, note: None };
-            return Delta { attributes: vec![gone], ..refuse_sort(sort) };
+            return Delta { attributes: vec![gone], ..refuse_sort(&stat.sort) };
         }
-        if !sort.starts_with("regular") {
-            return refuse_sort(sort);
+        if !stat.is_file() {
+            return refuse_sort(&stat.sort);
         }
         let mut delta = Delta::default();
         if let Some(want) = args.bytes() {
             delta.attributes.push(content(args, &replies[0], &want));
         }
-        let mut compare = |name: &'static str, live: String, want: Option<String>| {
-            if let Some(want) = want {
-                let live = Live::Known(Value::text(live));
-                delta.attributes.push(Attribute::new(name, live, Value::text(want)));
-            }
-        };
-        compare("mode", format!("{mode:0>4}"), args.mode.as_ref().and_then(octal));
-        let live = |wish: &Option<String>, name: &str, number: &str| match wish {
-            // Whoever declares a number means the number, whatever name it has there.
-            Some(wish) if wish.bytes().all(|b| b.is_ascii_digit()) => number.to_string(),
-            _ => name.to_string(),
-        };
-        compare("owner", live(&args.owner, owner, uid), args.owner.clone());
-        compare("group", live(&args.group, group, gid), args.group.clone());
+        args.ownership().compare(Some(&stat), &mut delta.attributes);
         delta
     }
 
@@ -226,11 +163,9 @@ impl Kind for OsFile {
         }
         let is_new = matches!(replies[0].field("stat"), Live::Absent);
         let rewrites = is_new || delta.differing().any(|attribute| attribute.name == "content");
-        let mode = args.mode.as_ref().and_then(octal).unwrap_or_default();
-        let owner = args.owner.clone().unwrap_or_default();
-        let group = args.group.clone().unwrap_or_default();
+        let mut words = vec![Argument::plain(&args.path)];
+        words.extend(args.ownership().words());
         if !rewrites {
-            let words = [&args.path, &mode, &owner, &group].map(Argument::plain).to_vec();
             return vec![Action::Host(&ATTRIBUTES, words)];
         }
         let (encoding, content) = match (&args.content, &args.content_base64) {
@@ -238,26 +173,17 @@ impl Kind for OsFile {
             (Some(node), None) => ("text", argument(node).unwrap_or(Argument::plain(""))),
             (None, None) => ("text", Argument::plain("")),
         };
-        let mut words = [&args.path, &mode, &owner, &group].map(Argument::plain).to_vec();
         words.extend([Argument::plain(encoding), content]);
+        if let Some(command) = &args.validate {
+            words.extend([Argument::plain(""), Argument::plain(command)]);
+        }
         vec![Action::Host(&PUT, words)]
     }
 
     fn needs(args: &Args) -> Vec<Link> {
-        let owner = args.owner.iter().map(|owner| Link::new("os.user", owner));
-        let group = args.group.iter().map(|group| Link::new("os.group", group));
-        folders_above(&args.path).into_iter().chain(owner).chain(group).collect()
+        folders_above(&args.path).into_iter().chain(args.ownership().needs()).collect()
     }
 }
-
-static ATTRIBUTES: Script = Script {
-    name: "drsync_attributes",
-    source: r#"
-drsync_attributes() {
-  { [ -z "$3$4" ] || chown "$3${4:+:$4}" "$root$1"; } && { [ -z "$2" ] || chmod "$2" "$root$1"; }
-}
-"#,
-};
 
 fn refuse_sort(sort: &str) -> Delta {
     let refused = match sort {
@@ -288,16 +214,7 @@ fn missing(args: &Args) -> Delta {
     };
     let want = shown(args, &bytes);
     delta.attributes.push(Attribute::new("content", Live::Absent, want).noted(args.from.clone()));
-    let rest = [
-        ("mode", args.mode.as_ref().and_then(octal)),
-        ("owner", args.owner.clone()),
-        ("group", args.group.clone()),
-    ];
-    for (name, want) in rest {
-        if let Some(want) = want {
-            delta.attributes.push(Attribute::new(name, Live::Absent, Value::text(want)));
-        }
-    }
+    args.ownership().compare(None, &mut delta.attributes);
     delta
 }
 

@@ -12,7 +12,7 @@
 
 use serde::Deserialize;
 
-use super::shell::{SERVICE, UNIT, Unit};
+use super::shared::unit::{SERVICE, UNIT, Unit};
 use super::{Kind, Link};
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply};

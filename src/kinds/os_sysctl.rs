@@ -42,9 +42,9 @@ fn own_file() -> String {
     "/etc/sysctl.d/90-drsync.conf".into()
 }
 
-static RUNTIME: Script = Script {
-    name: "drsync_sysctl",
-    source: r#"
+static RUNTIME: Script = Script::each(
+    "drsync_sysctl",
+    r#"
 drsync_sysctl() {
   path=$root/proc/sys/$1
   # The kernel tells a value to the first read(2) only, and dash's `read` takes single bytes.
@@ -55,11 +55,11 @@ drsync_sysctl() {
   esac
 }
 "#,
-};
+);
 
-static FILES: Script = Script {
-    name: "drsync_sysctl_files",
-    source: r#"
+static FILES: Script = Script::each(
+    "drsync_sysctl_files",
+    r#"
 drsync_sysctl_files() {
   set --
   for folder in run/sysctl.d etc/sysctl.d usr/local/lib/sysctl.d usr/lib/sysctl.d lib/sysctl.d; do
@@ -75,21 +75,21 @@ drsync_sysctl_files() {
   if [ $? -le 1 ]; then put files "$out"; put root "$root"; else unknown files "$out"; fi
 }
 "#,
-};
+);
 
-static SET: Script = Script {
-    name: "drsync_sysctl_set",
-    source: r#"
+static SET: Script = Script::each(
+    "drsync_sysctl_set",
+    r#"
 drsync_sysctl_set() {
   if [ ! -e "$root/proc/sys/$1" ]; then echo "the kernel has no /proc/sys/$1"; return 1; fi
   printf '%s\n' "$2" > "$root/proc/sys/$1"
 }
 "#,
-};
+);
 
-static KEEP: Script = Script {
-    name: "drsync_sysctl_keep",
-    source: r##"
+static KEEP: Script = Script::each(
+    "drsync_sysctl_keep",
+    r##"
 drsync_sysctl_keep() {
   path=$root$1
   mkdir -p "${path%/*}" || return
@@ -114,7 +114,7 @@ drsync_sysctl_keep() {
   } || { rm -f "$new"; return 1; }
 }
 "##,
-};
+);
 
 impl Kind for OsSysctl {
     type Args = Args;

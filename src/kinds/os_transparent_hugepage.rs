@@ -12,7 +12,8 @@
 use serde::Deserialize;
 
 use super::Kind;
-use super::shell::{PUT, SERVICE, UNIT, Unit};
+use super::shared::file::PUT;
+use super::shared::unit::{SERVICE, UNIT, Unit};
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
@@ -83,9 +84,9 @@ impl Defrag {
 const UNIT_NAME: &str = "drsync-transparent-hugepage.service";
 const UNIT_PATH: &str = "/etc/systemd/system/drsync-transparent-hugepage.service";
 
-static PROBE: Script = Script {
-    name: "drsync_thp",
-    source: r#"
+static PROBE: Script = Script::each(
+    "drsync_thp",
+    r#"
 drsync_thp() {
   for name in enabled defrag; do
     path=$root/sys/kernel/mm/transparent_hugepage/$name
@@ -100,14 +101,14 @@ drsync_thp() {
   else unknown unit_digest "$sum"; fi
 }
 "#,
-};
+);
 
-static SET: Script = Script {
-    name: "drsync_thp_set",
-    source: r#"
+static SET: Script = Script::each(
+    "drsync_thp_set",
+    r#"
 drsync_thp_set() { printf '%s\n' "$2" > "$root/sys/kernel/mm/transparent_hugepage/$1"; }
 "#,
-};
+);
 
 impl Kind for OsTransparentHugepage {
     type Args = Args;

@@ -13,6 +13,32 @@ pub struct Script {
     pub name: &'static str,
     /// Its definition. Parameters arrive as `$1`, `$2`, …; `$root` prefixes every path.
     pub source: &'static str,
+    /// How its calls are made.
+    pub calls: Calls,
+}
+
+/// How the calls of a shell function are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Calls {
+    /// One call per question, or per action.
+    Each,
+    /// One call for all questions of a host, so that one process answers many of them. The
+    /// parameters of all questions follow each other, each set after the question's number; every
+    /// set has the same length. The function sets `n` to a number before it reports for it, and
+    /// calls `done` for every number.
+    Together,
+}
+
+impl Script {
+    /// Returns a function that is called once per question or action.
+    pub const fn each(name: &'static str, source: &'static str) -> Script {
+        Script { name, source, calls: Calls::Each }
+    }
+
+    /// Returns a probe that is called once for all questions of a host.
+    pub const fn together(name: &'static str, source: &'static str) -> Script {
+        Script { name, source, calls: Calls::Together }
+    }
 }
 
 /// One argument of a shell function. Values never become code: they are quoted.

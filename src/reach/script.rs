@@ -10,13 +10,21 @@
 //! ```
 //!
 //! between `MARK begin` and `MARK end`; a question's records count only once its own `MARK QUESTION
-//! done` has arrived. MARK is new for every script, so nothing a host prints by itself (banners,
-//! profiles, file contents) is taken for a record.
+//! done` has arrived. Many bodies may follow each other in one go, printed by one process:
+//!
+//! ```text
+//! MARK QUESTION NAME part LENGTH\n      (for each of them)
+//! MARK * packed - TOTAL\n
+//! TOTAL bytes\n
+//! ```
+//!
+//! MARK is new for every script, so nothing a host prints by itself (banners, profiles, file
+//! contents) is taken for a record.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::question::{Action, Argument, Field, Question, Reply, Script};
+use crate::model::question::{Action, Argument, Calls, Field, Question, Reply, Script};
 use crate::model::quote::quote;
 use crate::model::{Live, Value};
 
@@ -37,11 +45,11 @@ rec() { printf '%s %s %s %s %s\n%s\n' "$mark" "$n" "$1" "$2" "${#3}" "$3"; }
 put() { rec "$1" known "$2"; }
 absent() { rec "$1" absent ''; }
 unknown() { rec "$1" unknown "$2"; }
-put_file() {
-  printf '%s %s %s %s %s\n' "$mark" "$n" "$1" known "$3"
-  head -c "$3" < "$2"
-  printf '\n'
-}
+part() { printf '%s %s %s part %s\n' "$mark" "$n" "$1" "$2"; }
+packed() { printf '%s * packed - %s\n' "$mark" "$1"; }
+finish() { printf '%s %s done\n' "$mark" "$n"; }
+nl='
+'
 "#;
 
 /// Returns the script that asks `questions`.
@@ -107,13 +115,33 @@ fn wrap(
 }
 
 fn probes(text: &mut String, questions: &[Question]) {
+    let mut called = HashSet::new();
     for (i, question) in questions.iter().enumerate() {
-        if let Question::Probe(script, arguments) = question {
-            text.push_str(&format!(
-                "n={i}; {}{} 2>/dev/null; printf '%s {i} done\\n' \"$mark\"\n",
+        let Question::Probe(script, arguments) = question else { continue };
+        match script.calls {
+            Calls::Each => text.push_str(&format!(
+                "n={i}; {}{} 2>/dev/null; finish\n",
                 script.name,
                 words(arguments)
-            ));
+            )),
+            Calls::Together if called.insert(script.name) => {
+                text.push_str(script.name);
+                sets(text, script, &questions[i..], i);
+                text.push_str(" 2>/dev/null\n");
+            }
+            Calls::Together => {}
+        }
+    }
+}
+
+/// Writes the parameters of every question that `script` answers, each set after its number.
+fn sets(text: &mut String, script: &Script, questions: &[Question], first: usize) {
+    for (i, question) in questions.iter().enumerate() {
+        match question {
+            Question::Probe(other, arguments) if *other == script => {
+                text.push_str(&format!(" {}{}", first + i, words(arguments)));
+            }
+            _ => {}
         }
     }
 }
@@ -153,7 +181,8 @@ pub fn parse(output: &[u8], mark: &str, questions: usize, why: &str) -> Answer {
     answer.replies = vec![Reply::Unknown(missing); questions];
     let Some(mut rest) = after_begin(output, mark) else { return answer };
     answer.is_empty = false;
-    let mut fields: Vec<Field> = Vec::new();
+    let mut open: HashMap<&str, Vec<Field>> = HashMap::new();
+    let mut parts: Vec<Part<'_>> = Vec::new();
     while let Some(line) = take_line(&mut rest) {
         let Some(words) = record(line, mark) else { continue };
         match words[..] {
@@ -161,15 +190,55 @@ pub fn parse(output: &[u8], mark: &str, questions: usize, why: &str) -> Answer {
                 answer.is_whole = true;
                 break;
             }
-            [question, "done"] => finish(&mut answer, question, std::mem::take(&mut fields)),
-            [_, name, status, length] => match body(&mut rest, length) {
-                Some(bytes) => fields.push(field(name, status, bytes)),
+            [question, "done"] => {
+                finish(&mut answer, question, open.remove(question).unwrap_or_default());
+            }
+            [question, name, "part", length] => parts.push(Part { question, name, length }),
+            ["*", "packed", _, total] => {
+                let packed = unpack(&mut rest, mark, std::mem::take(&mut parts), total);
+                packed.for_each(|(question, field)| open.entry(question).or_default().push(field));
+            }
+            [question, name, status, length] => match body(&mut rest, length) {
+                Some(bytes) => open.entry(question).or_default().push(field(name, status, bytes)),
                 None => break,
             },
             _ => {}
         }
     }
     answer
+}
+
+/// One of several bodies that follow each other.
+struct Part<'a> {
+    question: &'a str,
+    name: &'a str,
+    length: &'a str,
+}
+
+/// Takes apart bodies printed in one go. Where their lengths do not add up, one of them changed
+/// while it was read: all are unknown, and reading goes on at the next record.
+fn unpack<'a>(
+    rest: &mut &'a [u8],
+    mark: &str,
+    parts: Vec<Part<'a>>,
+    total: &str,
+) -> impl Iterator<Item = (&'a str, Field)> {
+    let next = format!("\n{mark} ");
+    let follows = |end: usize| rest.get(end..).is_some_and(|r| r.starts_with(next.as_bytes()));
+    let end = total.parse().ok().filter(|end| follows(*end));
+    let mut bytes = end.map(|end| &rest[..end]);
+    let resume = end.or_else(|| find(rest, next.as_bytes())).map_or(rest.len(), |end| end + 1);
+    *rest = &rest[resume.min(rest.len())..];
+    parts.into_iter().map(move |part| {
+        let length = part.length.parse().unwrap_or(usize::MAX);
+        let body = bytes.and_then(|all| all.split_at_checked(length));
+        bytes = body.map(|(_, others)| others);
+        let field = match body {
+            Some((body, _)) => field(part.name, "known", body),
+            None => field(part.name, "unknown", b"it changed while it was read"),
+        };
+        (part.question, field)
+    })
 }
 
 fn after_begin<'a>(output: &'a [u8], mark: &str) -> Option<&'a [u8]> {
@@ -242,10 +311,8 @@ mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
-    static ECHO: Script = Script {
-        name: "drsync_echo",
-        source: "drsync_echo() { put first \"$1\"; put second \"$2\"; }\n",
-    };
+    static ECHO: Script =
+        Script::each("drsync_echo", "drsync_echo() { put first \"$1\"; put second \"$2\"; }\n");
 
     fn run(shell: &str, script: &str) -> Vec<u8> {
         let mut child = Command::new(shell)
@@ -304,8 +371,7 @@ mod tests {
 
     #[test]
     fn a_script_cut_at_any_byte_writes_nothing() {
-        static TOUCH: Script =
-            Script { name: "drsync_touch", source: "drsync_touch() { : > \"$1\"; }\n" };
+        static TOUCH: Script = Script::each("drsync_touch", "drsync_touch() { : > \"$1\"; }\n");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("made").display().to_string();
         let setting = Setting { root: String::new(), mark: "@m3".into() };

@@ -1,13 +1,13 @@
-//! Shell functions that several kinds use.
+//! Looking at systemd units, and changing them.
 
 use crate::model::question::Script;
 
 /// `drsync_service UNIT`: what systemd says of a unit.
 ///
 /// Under a `root` without a running system (an image, a chroot) only the enablement can be read.
-pub static SERVICE: Script = Script {
-    name: "drsync_service",
-    source: r#"
+pub static SERVICE: Script = Script::each(
+    "drsync_service",
+    r#"
 drsync_service() {
   if ! command -v systemctl >/dev/null 2>&1; then
     unknown unit 'systemctl is not there'
@@ -26,12 +26,12 @@ UnitFileState=$out" ;;
   fi
 }
 "#,
-};
+);
 
 /// `drsync_unit UNIT VERB`: enable, disable, start, stop, mask or unmask a unit.
-pub static UNIT: Script = Script {
-    name: "drsync_unit",
-    source: r#"
+pub static UNIT: Script = Script::each(
+    "drsync_unit",
+    r#"
 drsync_unit() {
   if [ -n "$root" ] && [ -z "${DRSYNC_SANDBOX_ROOT-}" ]; then
     systemctl --root="$root" "$2" "$1"
@@ -49,34 +49,7 @@ drsync_unit() {
   fi
 }
 "#,
-};
-
-/// `drsync_put PATH MODE OWNER GROUP ENCODING CONTENT`: replaces a file as a whole, or not at all.
-///
-/// An empty mode, owner or group keeps what the file has (`0644` for a new one).
-pub static PUT: Script = Script {
-    name: "drsync_put",
-    source: r#"
-drsync_put() {
-  path=$root$1
-  if [ -d "$path" ]; then echo "$1 is a directory"; return 1; fi
-  new=$(mktemp "${path%/*}/.${path##*/}.drsync.XXXXXX") || return
-  {
-    case $5 in
-      base64) printf '%s' "$6" | base64 -d > "$new" ;;
-      *) printf '%s' "$6" > "$new" ;;
-    esac &&
-    if [ -e "$path" ]; then
-      mode=$(stat -c '%a' -- "$path") && chown "$(stat -c '%u:%g' -- "$path")" "$new"
-    else mode=0644; fi &&
-    { [ -z "$3$4" ] || chown "$3${4:+:$4}" "$new"; } &&
-    # Last: a change of owner takes setuid and setgid away.
-    chmod "${2:-$mode}" "$new" &&
-    mv -f -T "$new" "$path"
-  } || { rm -f "$new"; return 1; }
-}
-"#,
-};
+);
 
 /// What systemd says of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
