@@ -187,7 +187,7 @@ impl Kind for OsLine {
         let present = match args.edit().read(&replies[0]) {
             Ok(present) => present,
             // Where there is no file there is no line either.
-            Err(delta) if args.state == State::Absent && delta.refused.is_some() => {
+            Err(delta) if args.state == State::Absent && delta.is_curable => {
                 return Delta { attributes: vec![gone(Live::Absent)], ..Delta::default() };
             }
             Err(delta) => return delta,

@@ -60,11 +60,10 @@ impl<'a> Edit<'a> {
     /// Errors: the delta that says why it cannot be told, or why the wish cannot be met.
     pub fn read(&self, reply: &Reply) -> Result<Present, Delta> {
         let Some(stat) = Stat::read(reply).map_err(Delta::unknown)? else {
-            let refused = format!("{} does not exist; `create: true` would make it", self.path);
-            let refused = (!self.create).then_some(refused);
-            return match refused {
-                Some(_) => Err(Delta { refused, ..Delta::default() }),
-                None => Ok(Present { text: Arc::from(""), stat: None }),
+            let lacking = format!("{} does not exist; `create: true` would make it", self.path);
+            return match self.create {
+                true => Ok(Present { text: Arc::from(""), stat: None }),
+                false => Err(Delta::lacking(lacking)),
             };
         };
         if !stat.is_file() {
