@@ -1,4 +1,4 @@
-//! Formats of configuration text: Hadoop XML, properties, units, settings, text differences.
+//! Formats of configuration text: Hadoop XML, properties, units, settings, text differences, versions.
 
 pub mod hadoop_xml;
 pub mod number;
@@ -6,3 +6,4 @@ pub mod properties;
 pub mod setting;
 pub mod text_diff;
 pub mod units;
+pub mod version;

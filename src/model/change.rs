@@ -89,6 +89,8 @@ pub struct Delta {
     pub attributes: Vec<Attribute>,
     /// Live, non-default values that nobody declared, where the declaration asks to report them.
     pub unmanaged: Vec<(String, Value)>,
+    /// What is worth knowing although nothing is to be done about it: a reboot that is pending, say.
+    pub notes: Vec<String>,
     /// Mistakes in the declaration.
     pub problems: Vec<Problem>,
     /// Why the wish cannot be met at all, e.g. enabling a static unit.
@@ -119,7 +121,8 @@ impl Delta {
         let Some(reason) = self.refused.take() else { return self };
         if self.differing().next().is_none() {
             let (before, after) = (Live::Absent, Want::Later(reason));
-            let whole = Attribute { name: "state".into(), before, after, differs: true, note: None };
+            let whole =
+                Attribute { name: "state".into(), before, after, differs: true, note: None };
             self.attributes.push(whole);
         }
         self
