@@ -13,6 +13,7 @@ mod os_package;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;
+mod os_tuned;
 mod os_user;
 mod registry;
 mod shared;

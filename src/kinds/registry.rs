@@ -25,6 +25,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
+    &Entry::<super::os_tuned::OsTuned>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
 ];
 
