@@ -8,6 +8,7 @@ mod cm_config;
 mod os_directory;
 mod os_file;
 mod os_group;
+mod os_kernel_arg;
 mod os_kernel_module;
 mod os_line;
 mod os_package;

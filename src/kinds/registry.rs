@@ -20,6 +20,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
+    &Entry::<super::os_kernel_arg::OsKernelArg>(PhantomData),
     &Entry::<super::os_kernel_module::OsKernelModule>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_package::OsPackage>(PhantomData),
