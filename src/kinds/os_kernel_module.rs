@@ -20,7 +20,7 @@
 use serde::Deserialize;
 
 use super::shared::edit::{self, Edit, Present};
-use super::shared::file::REMOVE;
+use super::shared::file::{FOLDER, REMOVE};
 use super::{Kind, Link, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -284,7 +284,10 @@ impl Kind for OsKernelModule {
             let name = word.split('=').next().unwrap_or_default();
             let value = word[name.len()..].chars();
             let is_plain = |c: char| c.is_ascii_graphic() && !"\"'\\#$`|".contains(c);
-            !name.is_empty() && name.chars().all(is_part) && value.into_iter().all(is_plain)
+            !name.is_empty()
+                && !name.starts_with('-')
+                && name.chars().all(is_part)
+                && value.into_iter().all(is_plain)
         };
         if let Some(word) = params.split_whitespace().find(|word| !is_param(word)) {
             add("params", format!("`{}` is not NAME=VALUE", shown(word)));
@@ -558,10 +561,14 @@ fn loads_steps(args: &Args, live: &Module, present: &Present) -> Vec<Action> {
 
 /// Replaces our own file; one with nothing in it goes.
 fn put(path: &str, present: &Present, text: &str) -> Vec<Action> {
-    match text.trim().is_empty() && present.stat.is_some() {
-        true => vec![Action::Host(&REMOVE, vec![Argument::plain(path)])],
-        false => editing(path).write(present, text, false),
+    if text.trim().is_empty() && present.stat.is_some() {
+        return vec![Action::Host(&REMOVE, vec![Argument::plain(path)])];
     }
+    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let folder = Action::Host(&FOLDER, vec![Argument::plain(folder)]);
+    let mut actions: Vec<Action> = present.stat.is_none().then_some(folder).into_iter().collect();
+    actions.extend(editing(path).write(present, text, false));
+    actions
 }
 
 /// Returns our own file of rules with the declared ones in the place of the old.

@@ -227,6 +227,12 @@ drsync_attributes() {
 "#,
 );
 
+/// `drsync_folder PATH`: makes a folder for configuration where the system has none yet.
+pub static FOLDER: Script = Script::each(
+    "drsync_folder",
+    "\ndrsync_folder() { [ -d \"$root$1\" ] || mkdir -p -- \"$root$1\"; }\n",
+);
+
 /// `drsync_remove PATH`: removes a file.
 pub static REMOVE: Script = Script::each(
     "drsync_remove",
