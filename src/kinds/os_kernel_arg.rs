@@ -324,8 +324,8 @@ impl Kind for OsKernelArg {
                     delta.attributes.push(args.compare("configuration", std::iter::once(&*line)));
                 }
                 Err(line) => {
-                    delta.refused =
-                        Some(format!("GRUB's files have a line that is not understood: {line}"))
+                    let said = format!("GRUB's files have a line that is not understood: {line}");
+                    delta.refused = Some(said);
                 }
             }
             refuse(args, files, &mut delta);

@@ -339,7 +339,7 @@ fn newest(package: &Package, reply: &Reply) -> Attribute {
             Attribute::new("version", live, Value::text(newest))
                 .noted("the newest the host's package cache knows".to_string())
         }
-        _ => Attribute::new("version", live.clone(), Value::text(&installed.version)),
+        _ => Attribute::new("version", live, Value::text(&installed.version)),
     }
 }
 
