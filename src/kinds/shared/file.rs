@@ -176,7 +176,8 @@ drsync_put() {
   {
     case $5 in
       base64) printf '%s' "$6" | base64 -d > "$new" ;;
-      *) printf '%s' "$6" > "$new" ;;
+      # Not by the shell itself, which calls a full disk an "I/O error".
+      *) printf '%s' "$6" | cat > "$new" ;;
     esac &&
     if [ -e "$path" ]; then
       mode=$(stat -c '%a' -- "$path") && chown "$(stat -c '%u:%g' -- "$path")" "$new"
