@@ -59,6 +59,31 @@ pub trait Kind: Send + Sync + 'static {
         let _ = args;
         Vec::new()
     }
+
+    /// Returns which file's content it decides. Whoever decides all of a file leaves nothing to
+    /// others: the two would undo each other in every run.
+    fn claims(args: &Self::Args) -> Option<Claim> {
+        let _ = args;
+        None
+    }
+}
+
+/// What an instance decides of a file's content.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// All of the file with this path.
+    Whole(String),
+    /// A part of it.
+    Part(String),
+}
+
+impl Claim {
+    /// Returns the file's path.
+    pub fn path(&self) -> &str {
+        match self {
+            Claim::Whole(path) | Claim::Part(path) => path,
+        }
+    }
 }
 
 /// Names an instance on the same target.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Kind, Link};
+use super::{Claim, Kind, Link};
 use crate::model::change::Problem;
 use crate::model::decode::decode;
 use crate::model::kind_info::KindInfo;
@@ -65,6 +65,8 @@ pub trait AnyKind: Send + Sync {
     fn steps(&self, args: &Decoded, delta: &Delta, replies: &[Reply]) -> Vec<Action>;
     /// See [`Kind::needs`].
     fn needs(&self, args: &Decoded) -> Vec<Link>;
+    /// See [`Kind::claims`].
+    fn claims(&self, args: &Decoded) -> Option<Claim>;
 }
 
 struct Entry<K>(PhantomData<fn() -> K>);
@@ -116,5 +118,9 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn needs(&self, decoded: &Decoded) -> Vec<Link> {
         K::needs(args::<K>(decoded))
+    }
+
+    fn claims(&self, decoded: &Decoded) -> Option<Claim> {
+        K::claims(args::<K>(decoded))
     }
 }
