@@ -1,6 +1,8 @@
 //! Formats of configuration text: Hadoop XML, properties, units, settings, text differences.
 
+pub mod block;
 pub mod hadoop_xml;
+pub mod lines;
 pub mod number;
 pub mod properties;
 pub mod setting;
