@@ -2,6 +2,8 @@
 
 pub mod block;
 pub mod hadoop_xml;
+pub mod ini;
+pub mod ini_wish;
 pub mod lines;
 pub mod number;
 pub mod properties;

@@ -119,7 +119,8 @@ impl Delta {
         let Some(reason) = self.refused.take() else { return self };
         if self.differing().next().is_none() {
             let (before, after) = (Live::Absent, Want::Later(reason));
-            let whole = Attribute { name: "state".into(), before, after, differs: true, note: None };
+            let whole =
+                Attribute { name: "state".into(), before, after, differs: true, note: None };
             self.attributes.push(whole);
         }
         self
