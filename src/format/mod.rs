@@ -4,6 +4,7 @@ pub mod block;
 pub mod hadoop_xml;
 pub mod ini;
 pub mod ini_wish;
+pub mod java_properties;
 pub mod lines;
 pub mod number;
 pub mod properties;

@@ -11,6 +11,7 @@ mod os_file;
 mod os_group;
 mod os_ini;
 mod os_line;
+mod os_properties;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;
