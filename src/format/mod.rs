@@ -1,6 +1,11 @@
 //! Formats of configuration text: Hadoop XML, properties, units, settings, text differences.
 
+pub mod block;
 pub mod hadoop_xml;
+pub mod ini;
+pub mod ini_wish;
+pub mod java_properties;
+pub mod lines;
 pub mod number;
 pub mod properties;
 pub mod setting;

@@ -5,10 +5,13 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod os_block;
 mod os_directory;
 mod os_file;
 mod os_group;
+mod os_ini;
 mod os_line;
+mod os_properties;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;

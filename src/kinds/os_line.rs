@@ -168,13 +168,7 @@ impl Kind for OsLine {
             ("insertafter", &args.insertafter),
             ("insertbefore", &args.insertbefore),
         ] {
-            if let Some(Err(error)) = pattern.as_deref().map(Regex::new) {
-                let said = error.to_string();
-                let said = said.lines().last().unwrap_or_default().to_string();
-                let said =
-                    format!("not a regular expression: {}", said.trim_start_matches("error: "));
-                problems.push(problem(&[name], said, None));
-            }
+            problems.extend(edit::regexp_problem(name, pattern.as_deref()));
         }
         problems
     }

@@ -17,10 +17,13 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 /// Every kind. A new kind is its file and one line here.
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
+    &Entry::<super::os_block::OsBlock>(PhantomData),
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
+    &Entry::<super::os_ini::OsIni>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
+    &Entry::<super::os_properties::OsProperties>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
