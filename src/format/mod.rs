@@ -1,4 +1,4 @@
-//! Formats of configuration text: Hadoop XML, properties, units, settings, text differences.
+//! Formats of configuration text: Hadoop XML, properties, units, settings, text differences, versions.
 
 pub mod block;
 pub mod hadoop_xml;
@@ -11,3 +11,4 @@ pub mod properties;
 pub mod setting;
 pub mod text_diff;
 pub mod units;
+pub mod version;
