@@ -14,6 +14,7 @@ mod os_ini;
 mod os_line;
 mod os_properties;
 mod os_selinux;
+mod os_package;
 mod os_service;
 mod os_sysctl;
 mod os_timezone;

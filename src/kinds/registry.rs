@@ -26,6 +26,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_properties::OsProperties>(PhantomData),
     &Entry::<super::os_selinux::OsSelinux>(PhantomData),
+    &Entry::<super::os_package::OsPackage>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_timezone::OsTimezone>(PhantomData),
