@@ -9,6 +9,7 @@ mod os_directory;
 mod os_file;
 mod os_group;
 mod os_line;
+mod os_link;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;
