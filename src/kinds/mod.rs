@@ -10,6 +10,7 @@ mod os_file;
 mod os_group;
 mod os_line;
 mod os_link;
+mod os_script;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;
@@ -24,7 +25,7 @@ use crate::model::kind_info::KindInfo;
 use crate::model::question::{Action, Question, Reply};
 use crate::model::{Delta, Node};
 
-pub use registry::{AnyKind, Decoded, all, find, infos};
+pub use registry::{AnyKind, Decoded, all, find, infos, of};
 
 /// A type of resource.
 pub trait Kind: Send + Sync + 'static {

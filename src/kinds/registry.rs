@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Kind, Link};
 use crate::model::change::Problem;
 use crate::model::decode::decode;
-use crate::model::kind_info::KindInfo;
+use crate::model::kind_info::{KindInfo, SCRIPTED};
 use crate::model::question::{Action, Question, Reply};
 use crate::model::{Delta, Diagnostic, Node};
 
@@ -22,6 +22,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_group::OsGroup>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_link::OsLink>(PhantomData),
+    &Entry::<super::os_script::OsScript>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
@@ -36,6 +37,12 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
 /// Returns the kind called `name`.
 pub fn find(name: &str) -> Option<&'static dyn AnyKind> {
     ALL.iter().copied().find(|kind| kind.info().name == name)
+}
+
+/// Returns what does the work of the kind called `name`: a kind of that name, or, for a kind that is
+/// made of a module's shell text, the one that runs such text.
+pub fn of(name: &str) -> Option<&'static dyn AnyKind> {
+    find(name).or_else(|| find(SCRIPTED))
 }
 
 /// Returns what the language needs to know of all kinds.
