@@ -46,18 +46,13 @@ pub fn percent(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use super::*;
 
     #[test]
     fn quotes_are_closed_and_reopened() {
         assert_eq!(quote("a'b $(c)"), r"'a'\''b $(c)'");
         assert_eq!(quote(""), "''");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn names_with_a_meaning_are_no_variables() {

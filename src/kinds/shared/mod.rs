@@ -1,6 +1,8 @@
 //! What several kinds share: shell functions, and the reading of what they report.
 
 pub mod account;
+pub mod bytes;
+pub mod certificates;
 pub mod edit;
 pub mod file;
 pub mod ownership;
