@@ -58,7 +58,7 @@ pub fn build(
         HashMap::with_capacity_and_hasher(declared.len(), BuildHasherDefault::default());
     for one in declared {
         let Some(shared) = builder.decode(one.resource, &one.args) else { continue };
-        let kind = shared.kind.info().name;
+        let kind = inventory.resources[one.resource].kind.name;
         let address = Address { target: one.target, kind, key: shared.key.clone() };
         let hash = known.hasher().hash_one(&address);
         let same = known.entry(hash).or_default();
@@ -124,7 +124,7 @@ impl Builder<'_> {
     }
 
     fn decode_new(&mut self, resource: usize, node: &Arc<Node>) -> Option<Arc<Shared>> {
-        let kind = kinds::find(self.inventory.resources[resource].kind.name)?;
+        let kind = kinds::of(self.inventory.resources[resource].kind.name)?;
         let node = self.with_policy(kind, node);
         let mut found = Vec::new();
         unsendable(&node, &mut found);
@@ -190,7 +190,8 @@ impl Builder<'_> {
         resource: usize,
         second: &Arc<Shared>,
     ) -> Option<Arc<Shared>> {
-        let what = format!("{}[{}]", first.kind.info().name, first.key);
+        let kind = self.inventory.resources[resource].kind.name;
+        let what = format!("{kind}[{}]", first.key);
         let mut conflicts = Vec::new();
         let node = merge_nodes(&first.node, &second.node, "", &mut conflicts);
         for (path, one, other) in conflicts {

@@ -1,10 +1,11 @@
-//! Formats of configuration text: Hadoop XML, properties, units, settings, text differences, versions.
+//! Formats of text and bytes: Hadoop XML, properties, key stores, units, settings, differences.
 
 pub mod block;
 pub mod hadoop_xml;
 pub mod ini;
 pub mod ini_wish;
 pub mod java_properties;
+pub mod jks;
 pub mod lines;
 pub mod number;
 pub mod properties;
@@ -12,3 +13,4 @@ pub mod setting;
 pub mod text_diff;
 pub mod units;
 pub mod version;
+pub mod x509;

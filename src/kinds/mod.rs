@@ -6,15 +6,18 @@
 
 mod cm_config;
 mod os_block;
+mod os_certificate;
 mod os_directory;
 mod os_file;
 mod os_group;
 mod os_hostname;
 mod os_ini;
 mod os_line;
-mod os_properties;
-mod os_selinux;
+mod os_link;
 mod os_package;
+mod os_properties;
+mod os_script;
+mod os_selinux;
 mod os_service;
 mod os_sysctl;
 mod os_timezone;
@@ -30,7 +33,7 @@ use crate::model::kind_info::KindInfo;
 use crate::model::question::{Action, Question, Reply};
 use crate::model::{Delta, Node};
 
-pub use registry::{AnyKind, Decoded, all, find, infos};
+pub use registry::{AnyKind, Decoded, all, find, infos, of};
 
 /// A type of resource.
 pub trait Kind: Send + Sync + 'static {
