@@ -35,7 +35,7 @@ const OUTSIDE: [(&str, &[&str]); 14] = [
     ("reqwest", &["reach/http.rs"]),
     ("petgraph", &["engine/graph.rs"]),
     ("similar", &["format/text_diff.rs"]),
-    ("quick_xml", &["format/hadoop_xml.rs"]),
+    ("quick_xml", &["format/hadoop_"]),
     ("annotate_snippets", &["view/fault.rs"]),
     ("anstyle", &["view/mod.rs"]),
     ("anstream", &["view/mod.rs"]),

@@ -1,10 +1,12 @@
 //! Formats of configuration text: Hadoop XML, properties, units, settings, text differences.
 
 pub mod block;
+pub mod hadoop_site;
 pub mod hadoop_xml;
 pub mod ini;
 pub mod ini_wish;
 pub mod java_properties;
+pub mod limits;
 pub mod lines;
 pub mod number;
 pub mod properties;

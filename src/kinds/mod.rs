@@ -10,12 +10,14 @@ mod os_directory;
 mod os_file;
 mod os_group;
 mod os_ini;
+mod os_limits;
 mod os_line;
 mod os_properties;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;
 mod os_user;
+mod os_xml_property;
 mod registry;
 mod shared;
 

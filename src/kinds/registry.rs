@@ -22,12 +22,14 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
     &Entry::<super::os_ini::OsIni>(PhantomData),
+    &Entry::<super::os_limits::OsLimits>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_properties::OsProperties>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
+    &Entry::<super::os_xml_property::OsXmlProperty>(PhantomData),
 ];
 
 /// Returns all kinds, sorted by name.
