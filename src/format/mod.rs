@@ -3,6 +3,7 @@
 pub mod block;
 pub mod hadoop_site;
 pub mod hadoop_xml;
+pub mod hosts;
 pub mod ini;
 pub mod ini_wish;
 pub mod java_properties;

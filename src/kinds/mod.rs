@@ -9,6 +9,7 @@ mod os_block;
 mod os_directory;
 mod os_file;
 mod os_group;
+mod os_hosts_entry;
 mod os_ini;
 mod os_limits;
 mod os_line;

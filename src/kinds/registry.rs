@@ -21,6 +21,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
+    &Entry::<super::os_hosts_entry::OsHostsEntry>(PhantomData),
     &Entry::<super::os_ini::OsIni>(PhantomData),
     &Entry::<super::os_limits::OsLimits>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
