@@ -1,11 +1,14 @@
 //! Formats of text and bytes: Hadoop XML, properties, key stores, units, settings, differences.
 
 pub mod block;
+pub mod hadoop_site;
 pub mod hadoop_xml;
+pub mod hosts;
 pub mod ini;
 pub mod ini_wish;
 pub mod java_properties;
 pub mod jks;
+pub mod limits;
 pub mod lines;
 pub mod number;
 pub mod properties;

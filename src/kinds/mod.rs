@@ -11,7 +11,9 @@ mod os_directory;
 mod os_file;
 mod os_group;
 mod os_hostname;
+mod os_hosts_entry;
 mod os_ini;
+mod os_limits;
 mod os_line;
 mod os_link;
 mod os_package;
@@ -23,6 +25,7 @@ mod os_sysctl;
 mod os_timezone;
 mod os_transparent_hugepage;
 mod os_user;
+mod os_xml_property;
 mod registry;
 mod shared;
 

@@ -23,7 +23,9 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
     &Entry::<super::os_hostname::OsHostname>(PhantomData),
+    &Entry::<super::os_hosts_entry::OsHostsEntry>(PhantomData),
     &Entry::<super::os_ini::OsIni>(PhantomData),
+    &Entry::<super::os_limits::OsLimits>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_link::OsLink>(PhantomData),
     &Entry::<super::os_package::OsPackage>(PhantomData),
@@ -35,6 +37,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_timezone::OsTimezone>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
+    &Entry::<super::os_xml_property::OsXmlProperty>(PhantomData),
 ];
 
 /// Returns all kinds, sorted by name.
