@@ -9,6 +9,7 @@ mod os_directory;
 mod os_file;
 mod os_group;
 mod os_line;
+mod os_mount;
 mod os_service;
 mod os_sysctl;
 mod os_transparent_hugepage;
@@ -112,13 +113,14 @@ fn problem(path: &[&str], summary: impl Into<String>, hint: Option<&str>) -> Pro
     }
 }
 
-/// Returns the links to the folders above `path`.
+/// Returns the links to the folders above `path`, and to what is mounted there.
 fn folders_above(path: &str) -> Vec<Link> {
     std::path::Path::new(path)
         .ancestors()
         .skip(1)
-        .filter(|folder| folder.as_os_str().len() > 1)
-        .map(|folder| Link::new("os.directory", folder.display().to_string()))
+        .map(|folder| folder.display().to_string())
+        .filter(|folder| folder.len() > 1)
+        .flat_map(|folder| [Link::new("os.mount", &folder), Link::new("os.directory", folder)])
         .collect()
 }
 

@@ -21,6 +21,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
+    &Entry::<super::os_mount::OsMount>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),

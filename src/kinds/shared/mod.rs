@@ -3,5 +3,7 @@
 pub mod account;
 pub mod edit;
 pub mod file;
+pub mod mount;
 pub mod ownership;
+pub mod tuned;
 pub mod unit;
