@@ -20,10 +20,13 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
+    &Entry::<super::os_hostname::OsHostname>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_mount::OsMount>(PhantomData),
+    &Entry::<super::os_selinux::OsSelinux>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
+    &Entry::<super::os_timezone::OsTimezone>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
 ];
