@@ -35,13 +35,9 @@ const OUTSIDE: [(&str, &[&str]); 16] = [
     ("reqwest", &["reach/http.rs"]),
     ("petgraph", &["engine/graph.rs"]),
     ("similar", &["format/text_diff.rs"]),
-<<<<<<< HEAD
     ("sha1", &["format/jks.rs"]),
     ("x509_parser", &["format/x509.rs"]),
-    ("quick_xml", &["format/hadoop_xml.rs"]),
-=======
     ("quick_xml", &["format/hadoop_"]),
->>>>>>> k1
     ("annotate_snippets", &["view/fault.rs"]),
     ("anstyle", &["view/mod.rs"]),
     ("anstream", &["view/mod.rs"]),

@@ -16,6 +16,7 @@ mod os_ini;
 mod os_limits;
 mod os_line;
 mod os_link;
+mod os_mount;
 mod os_package;
 mod os_properties;
 mod os_script;
@@ -125,13 +126,14 @@ fn problem(path: &[&str], summary: impl Into<String>, hint: Option<&str>) -> Pro
     }
 }
 
-/// Returns the links to the folders above `path`.
+/// Returns the links to the folders above `path`, and to what is mounted there.
 fn folders_above(path: &str) -> Vec<Link> {
     std::path::Path::new(path)
         .ancestors()
         .skip(1)
-        .filter(|folder| folder.as_os_str().len() > 1)
-        .map(|folder| Link::new("os.directory", folder.display().to_string()))
+        .map(|folder| folder.display().to_string())
+        .filter(|folder| folder.len() > 1)
+        .flat_map(|folder| [Link::new("os.mount", &folder), Link::new("os.directory", folder)])
         .collect()
 }
 

@@ -1,17 +1,19 @@
-//! `os.hostname`: the name of a host, now and after the next boot.
+//! `os.hostname`: the name of a host, now (`runtime`) and after the next boot (`boot`).
 //!
-//! Cloudera wants the full name, in lower case. Where cloud-init gives the host its name at every
-//! boot, the plan says so: `preserve_hostname: true` in its configuration stops that.
+//! Parameters follow Ansible's `hostname`. Cloudera Manager wants the full name, in lower case. Where
+//! cloud-init would give the host its own name again at the next boot, `preserve_hostname` is set
+//! for it.
 //!
 //! ```yaml
-//! - name: Full name
-//!   os.hostname: { name: "{{ inventory_hostname }}" }
+//! - name: Full name of each host
+//!   os.hostname: { name: worker-01.example.com }
 //!   hosts: all
 //! ```
 
 use serde::Deserialize;
 
-use super::{Kind, problem};
+use super::shared::edit::Edit;
+use super::{Claim, Kind, Link, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
@@ -24,47 +26,62 @@ pub struct OsHostname;
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The name, usually the full one: `dn01.example.com`.
+    /// The name: the full one, in lower case.
     name: String,
 }
 
+const FILE: &str = "/etc/hostname";
+
+/// No fork, but one where there is cloud-init.
 static PROBE: Script = Script::each(
     "drsync_hostname",
     r#"
 drsync_hostname() {
-  if [ -z "$root" ]; then put runtime "$(uname -n)"
-  elif [ -r "$root/proc/sys/kernel/hostname" ]; then put runtime "$(cat "$root/proc/sys/kernel/hostname")"
-  else absent runtime; fi
-  path=$root/etc/hostname found=
-  if [ -f "$path" ]; then
-    while IFS= read -r out || [ -n "$out" ]; do
-      case $out in ''|'#'*) ;; *) found=$out; break ;; esac
-    done < "$path" && put boot "$found" || unknown boot '/etc/hostname cannot be read'
-  elif out=$(ls -d -- "$path" 2>&1); then unknown boot '/etc/hostname is not a file'
-  else
-    case $out in *': No such file or directory') absent boot ;; *) unknown boot "$out" ;; esac
+  path=$root/proc/sys/kernel/hostname
+  if { IFS= read -r line < "$path"; } 2>/dev/null; then put runtime "$line"
+  elif [ -n "$root" ] && [ ! -e "$path" ]; then unknown runtime 'only a running system has a name'
+  else unknown runtime '/proc/sys/kernel/hostname cannot be read'; fi
+  set --
+  if [ ! -e "$root/etc/cloud/cloud-init.disabled" ]; then
+    for file in "$root"/etc/cloud/cloud.cfg "$root"/etc/cloud/cloud.cfg.d/*.cfg; do
+      [ ! -f "$file" ] || set -- "$@" "$file"
+    done
   fi
-  if [ -f "$root/etc/cloud/cloud.cfg" ] && ! grep -qsE '^preserve_hostname:[ \t]*true' "$root/etc/cloud/cloud.cfg" "$root"/etc/cloud/cloud.cfg.d/*.cfg
-  then put cloud sets; else absent cloud; fi
+  if [ $# = 0 ]; then absent cloud; return; fi
+  out=$(grep -h '^[[:blank:]]*preserve_hostname' /dev/null "$@" 2>&1)
+  if [ $? -le 1 ]; then put cloud "$out"; else unknown cloud "$out"; fi
 }
 "#,
 );
 
-/// `drsync_hostname_set runtime|boot NAME`.
 static SET: Script = Script::each(
     "drsync_hostname_set",
     r#"
 drsync_hostname_set() {
-  if [ "$1" = boot ]; then
-    new=$root/etc/.hostname.drsync.$$
-    rm -f -- "$new"
-    printf '%s\n' "$2" > "$new" && mv -f -T -- "$new" "$root/etc/hostname" || { rm -f -- "$new"; return 1; }
-  elif [ -n "$root" ]; then printf '%s\n' "$2" > "$root/proc/sys/kernel/hostname"
-  elif command -v hostname >/dev/null 2>&1; then hostname "$2"
-  else printf '%s\n' "$2" > /proc/sys/kernel/hostname; fi
+  # A folder that stands for a host must not rename the one it is on.
+  if [ -z "$root" ] && command -v hostname >/dev/null; then hostname "$1"; return; fi
+  printf '%s\n' "$1" | cat > "$root/proc/sys/kernel/hostname"
 }
 "#,
 );
+
+static PRESERVE: Script = Script::each(
+    "drsync_hostname_preserve",
+    r#"
+drsync_hostname_preserve() {
+  folder=$root/etc/cloud/cloud.cfg.d
+  mkdir -p -- "$folder" || return
+  printf '# Kept by drsync.\npreserve_hostname: true\n' | cat > "$folder/.99-drsync-hostname.new" &&
+    mv -f -T -- "$folder/.99-drsync-hostname.new" "$folder/99-zz-drsync-hostname.cfg"
+}
+"#,
+);
+
+impl Args {
+    fn edit(&self) -> Edit<'_> {
+        Edit { create: true, ..Edit::of(FILE) }
+    }
+}
 
 impl Kind for OsHostname {
     type Args = Args;
@@ -72,56 +89,94 @@ impl Kind for OsHostname {
     const SOURCE: &'static str = include_str!("os_hostname.rs");
 
     fn key(_: &Args) -> String {
-        "host".into()
+        "system".into()
     }
 
     fn check(args: &Args) -> Vec<Problem> {
         let name = &args.name;
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let is_label = |label: &str| {
             (1..=63).contains(&label.len())
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+                && label.chars().all(is_part)
         };
-        let shown: String = name.chars().take(60).collect();
-        // 64: HOST_NAME_MAX of Linux.
-        if name.len() > 64 || !name.split('.').all(is_label) {
-            let hint = "at most 64 letters, digits and hyphens, in parts separated by dots";
-            return vec![problem(&["name"], format!("`{shown}` is not a host name"), Some(hint))];
-        }
-        if name.chars().any(|c| c.is_ascii_uppercase()) {
-            let hint = format!("write `{}`", name.to_lowercase());
-            let said = format!("`{shown}` has capitals, which Cloudera Manager does not take");
-            return vec![problem(&["name"], said, Some(&hint))];
-        }
-        Vec::new()
+        let said = match () {
+            () if name.len() > 64 => "the kernel takes no name of more than 64 characters".into(),
+            () if !name.split('.').all(is_label) => {
+                let shown: String = name.chars().take(64).collect();
+                format!("`{shown}` is not the name of a host")
+            }
+            () if name.contains(|c: char| c.is_ascii_uppercase()) => {
+                "Cloudera Manager and Kerberos want it in lower case".into()
+            }
+            () => return Vec::new(),
+        };
+        vec![problem(&["name"], said, Some("letters, digits, `-` and dots: `dn-01.example.com`"))]
     }
 
-    fn ask(_: &Args) -> Vec<Question> {
-        vec![Question::Probe(&PROBE, Vec::new())]
+    fn ask(args: &Args) -> Vec<Question> {
+        vec![Question::Probe(&PROBE, vec![]), args.edit().ask()]
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
+        let present = match args.edit().read(&replies[1]) {
+            Ok(present) => present,
+            Err(delta) => return delta,
+        };
         let want = Value::text(&args.name);
         let mut delta = Delta::default();
-        match replies[0].field("runtime") {
-            // An image does not run.
-            Live::Absent => {}
-            live => delta.attributes.push(Attribute::new("runtime", live, want.clone())),
-        }
-        let boot = Attribute::new("boot", replies[0].field("boot"), want);
-        delta.attributes.push(boot);
-        if matches!(replies[0].field("cloud"), Live::Known(_)) {
-            let said = "cloud-init sets the name at every boot; `preserve_hostname: true` in \
-                        /etc/cloud/cloud.cfg stops that";
-            delta.notes.push(said.into());
-        }
+        delta.attributes.push(Attribute::new("runtime", replies[0].field("runtime"), want.clone()));
+        // hostname(5): comments and empty lines do not count.
+        let lines = present.text.lines().map(str::trim);
+        let name = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).next_back();
+        let live = name.map_or(Live::Absent, |name| Live::Known(Value::text(name)));
+        delta.attributes.push(Attribute::new("boot", live, want));
+        delta.attributes.extend(cloud(&replies[0]));
         delta
     }
 
-    fn steps(args: &Args, delta: &Delta, _: &[Reply]) -> Vec<Action> {
-        let step =
-            |name: &str| Action::Host(&SET, [name, &args.name].map(Argument::plain).to_vec());
-        delta.differing().map(|attribute| step(&attribute.name)).collect()
+    fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for attribute in delta.differing() {
+            match &*attribute.name {
+                "runtime" => {
+                    actions.push(Action::Host(&SET, vec![Argument::plain(&args.name)]));
+                }
+                "boot" => {
+                    let present = args.edit().read(&replies[1]);
+                    let text = format!("{}\n", args.name);
+                    actions.extend(present.iter().flat_map(|p| args.edit().write(p, &text, false)));
+                }
+                _ => actions.push(Action::Host(&PRESERVE, vec![])),
+            }
+        }
+        actions
     }
+
+    fn needs(args: &Args) -> Vec<Link> {
+        args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
+    }
+}
+
+/// Returns whether cloud-init leaves the name alone; `None` where there is no cloud-init.
+fn cloud(reply: &Reply) -> Option<Attribute> {
+    let live = match reply.text("cloud") {
+        Ok(None) => return None,
+        Ok(Some(text)) => {
+            let value = text.lines().next_back().and_then(|line| line.split_once(':'));
+            let word = value.map(|(_, value)| value.split('#').next().unwrap_or_default().trim());
+            let is_set = word.is_some_and(|word| {
+                matches!(word.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1")
+            });
+            Live::Known(Value::Bool(is_set))
+        }
+        Err(reason) => Live::Unknown(reason),
+    };
+    let note = "otherwise cloud-init names the host anew at boot".to_string();
+    Some(Attribute::new("preserve_hostname", live, Value::Bool(true)).noted(note))
 }

@@ -28,6 +28,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_limits::OsLimits>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_link::OsLink>(PhantomData),
+    &Entry::<super::os_mount::OsMount>(PhantomData),
     &Entry::<super::os_package::OsPackage>(PhantomData),
     &Entry::<super::os_properties::OsProperties>(PhantomData),
     &Entry::<super::os_script::OsScript>(PhantomData),
