@@ -206,7 +206,7 @@ fn describe(
         }
         false => Vec::new(),
     };
-    let silent = verdict == Verdict::InSync && delta.unmanaged.is_empty();
+    let silent = verdict == Verdict::InSync && delta.unmanaged.is_empty() && delta.notes.is_empty();
     Planned {
         address: instance.address.clone(),
         name: resource.name.clone(),

@@ -1,4 +1,4 @@
-//! Formats of configuration text: Hadoop XML, properties, units, settings, text differences.
+//! Formats of text and bytes: Hadoop XML, properties, key stores, units, settings, differences.
 
 pub mod block;
 pub mod hadoop_site;
@@ -7,6 +7,7 @@ pub mod hosts;
 pub mod ini;
 pub mod ini_wish;
 pub mod java_properties;
+pub mod jks;
 pub mod limits;
 pub mod lines;
 pub mod number;
@@ -14,3 +15,5 @@ pub mod properties;
 pub mod setting;
 pub mod text_diff;
 pub mod units;
+pub mod version;
+pub mod x509;

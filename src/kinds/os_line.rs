@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit, bare};
 use super::shared::ownership::Ownership;
-use super::{Kind, Link, argument, problem};
+use super::{Claim, Kind, Link, argument, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Question, Reply};
@@ -222,6 +222,10 @@ impl Kind for OsLine {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }
 

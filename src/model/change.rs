@@ -89,6 +89,8 @@ pub struct Delta {
     pub attributes: Vec<Attribute>,
     /// Live, non-default values that nobody declared, where the declaration asks to report them.
     pub unmanaged: Vec<(String, Value)>,
+    /// What is worth knowing although nothing is to be done about it: a reboot that is pending, say.
+    pub notes: Vec<String>,
     /// Mistakes in the declaration.
     pub problems: Vec<Problem>,
     /// Why the wish cannot be met at all, e.g. enabling a static unit.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::file::{self, ATTRIBUTES, PUT, Sight, Stat};
 use super::ownership::Ownership;
-use crate::kinds::{Link, folders_above, problem};
+use crate::kinds::{Claim, Link, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::question::{Action, Argument, Question, Reply};
@@ -99,6 +99,11 @@ impl<'a> Edit<'a> {
         words.extend([Argument::plain("text"), content, Argument::plain(old)]);
         words.extend(self.validate.map(Argument::plain));
         vec![Action::Host(&PUT, words)]
+    }
+
+    /// Returns what it decides of the file.
+    pub fn claim(&self) -> Claim {
+        Claim::Part(self.path.to_string())
     }
 
     /// Returns what must come first: the file itself, its folders, user and group.

@@ -1,7 +1,13 @@
 //! What several kinds share: shell functions, and the reading of what they report.
 
 pub mod account;
+pub mod bytes;
+pub mod certificates;
 pub mod edit;
 pub mod file;
+pub mod mount;
 pub mod ownership;
+pub mod package;
+pub mod shell;
+pub mod tuned;
 pub mod unit;
