@@ -1,6 +1,7 @@
 //! Formats of configuration text: Hadoop XML, properties, units, settings, text differences, versions.
 
 pub mod block;
+pub mod grub_default;
 pub mod hadoop_xml;
 pub mod ini;
 pub mod ini_wish;

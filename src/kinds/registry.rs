@@ -21,12 +21,15 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
+    &Entry::<super::os_kernel_arg::OsKernelArg>(PhantomData),
+    &Entry::<super::os_kernel_module::OsKernelModule>(PhantomData),
     &Entry::<super::os_ini::OsIni>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_properties::OsProperties>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
+    &Entry::<super::os_tuned::OsTuned>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
 ];
 

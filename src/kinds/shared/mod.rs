@@ -4,4 +4,5 @@ pub mod account;
 pub mod edit;
 pub mod file;
 pub mod ownership;
+pub mod texts;
 pub mod unit;
