@@ -3,10 +3,10 @@
 //! Where boot entries are files of their own (RHEL 8 and later) `grubby` sets it, in all of them.
 //! Elsewhere it is set in `/etc/default/grub.d/90-drsync.cfg` (Debian, Ubuntu) or in
 //! `GRUB_CMDLINE_LINUX` of `/etc/default/grub`, and the boot menu is made anew. `boot` is what
-//! those files come to, all of them read in their order; `menu` is what the menu says. Of an
-//! argument that stands there twice the later one counts, as for the kernel; `state: absent` takes
-//! all of them away. drsync does not reboot: while the running kernel still has another value, the
-//! plan says `pending reboot`.
+//! those files come to, all of them read in their order; `menu` shows when they are right but the
+//! menu was not made since. Of an argument that stands there twice the later one counts, as for the
+//! kernel; `state: absent` takes all of them away. drsync does not reboot: while the running kernel
+//! still has another value, the plan says `pending reboot`.
 //!
 //! ```yaml
 //! - name: No transparent huge pages from the start
@@ -290,8 +290,9 @@ fn in_files(args: &Args, replies: &[Reply]) -> Delta {
     let mut delta = Delta::default();
     let boot = args.compare("boot", &found.words());
     let note = boot.differs.then(|| "takes effect at the next boot".to_string());
+    // The menu is made for all of them at once: until ours is in the files, it may change under us.
+    delta.attributes.extend(menu(args, &replies[0]).filter(|_| !boot.differs));
     delta.attributes.push(boot.noted(note));
-    delta.attributes.extend(menu(args, &replies[0]));
     let later = Grub { texts: after(&found.texts, found.rewritten(args)), ..found };
     if args.compare("boot", &later.words()).differs {
         delta.refused = Some(format!(

@@ -73,8 +73,9 @@ drsync_modules() {
   if [ -e "$root/proc/modules" ]; then
     modules=$(cat "$root/proc/modules" 2>&1) || said=$modules
     kernel=modules
+  elif [ -d "$root/sys/module" ]; then kernel=whole
   elif [ -n "$root" ]; then said="no kernel runs below $root"
-  else kernel=whole; fi
+  else said='neither /proc/modules nor /sys/module is there (a container?)'; fi
   if [ -r "$root/proc/sys/kernel/osrelease" ] && IFS= read -r release < "$root/proc/sys/kernel/osrelease" &&
     [ -r "$root/lib/modules/$release/modules.builtin" ]; then
     builtin=$(tr - _ < "$root/lib/modules/$release/modules.builtin")
@@ -95,7 +96,10 @@ drsync_modules_one() {
       else
         case "$builtin$nl" in
           *"/$1.ko$nl"*) put loaded built-in ;;
-          *) absent loaded; drsync_modules_exists "$1" ;;
+          *)
+            if [ -z "$builtin" ] && [ ! -d "$root/sys/module" ]; then
+              unknown loaded 'what is built into the kernel cannot be seen (a container?)'
+            else absent loaded; drsync_modules_exists "$1"; fi ;;
         esac
       fi ;;
   esac

@@ -7,8 +7,8 @@
 //!
 //! The stock profiles set `vm.swappiness` (`throughput-performance` 10, `virtual-guest` 30), and
 //! some of them transparent huge pages: with `os.sysctl` or `os.transparent_hugepage` for the same,
-//! take a profile of your own, in `/etc/tuned/NAME/tuned.conf`, that includes the stock one. Whether tuned starts at boot is
-//! `os.service`'s to say.
+//! take a profile of your own, in `/etc/tuned/NAME/tuned.conf`, that includes the stock one. Whether
+//! tuned starts at boot is `os.service`'s to say.
 //!
 //! ```yaml
 //! - name: Throughput before saving power
