@@ -1,6 +1,7 @@
 //! Formats of text and bytes: Hadoop XML, properties, key stores, units, settings, differences.
 
 pub mod block;
+pub mod grub_default;
 pub mod hadoop_site;
 pub mod hadoop_xml;
 pub mod hosts;
