@@ -13,6 +13,7 @@ mod os_ini;
 mod os_line;
 mod os_properties;
 mod os_service;
+mod os_sudoers;
 mod os_sysctl;
 mod os_transparent_hugepage;
 mod os_user;

@@ -25,6 +25,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_properties::OsProperties>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
+    &Entry::<super::os_sudoers::OsSudoers>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
