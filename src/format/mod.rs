@@ -1,5 +1,6 @@
 //! Formats of configuration text: Hadoop XML, properties, units, settings, text differences, versions.
 
+pub mod authorized_keys;
 pub mod block;
 pub mod hadoop_xml;
 pub mod ini;

@@ -5,6 +5,7 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod os_authorized_key;
 mod os_block;
 mod os_directory;
 mod os_file;

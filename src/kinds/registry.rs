@@ -17,6 +17,7 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 /// Every kind. A new kind is its file and one line here.
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
+    &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
