@@ -2,6 +2,7 @@
 
 pub mod authorized_keys;
 pub mod block;
+pub mod crontab;
 pub mod hadoop_xml;
 pub mod ini;
 pub mod ini_wish;

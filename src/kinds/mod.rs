@@ -7,6 +7,7 @@
 mod cm_config;
 mod os_authorized_key;
 mod os_block;
+mod os_cron;
 mod os_directory;
 mod os_file;
 mod os_group;

@@ -19,6 +19,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
     &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),
+    &Entry::<super::os_cron::OsCron>(PhantomData),
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
