@@ -5,8 +5,10 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod os_authorized_key;
 mod os_block;
 mod os_certificate;
+mod os_cron;
 mod os_directory;
 mod os_file;
 mod os_group;
@@ -24,6 +26,7 @@ mod os_properties;
 mod os_script;
 mod os_selinux;
 mod os_service;
+mod os_sudoers;
 mod os_sysctl;
 mod os_timezone;
 mod os_transparent_hugepage;

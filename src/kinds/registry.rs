@@ -17,8 +17,10 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 /// Every kind. A new kind is its file and one line here.
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
+    &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),
     &Entry::<super::os_certificate::OsCertificate>(PhantomData),
+    &Entry::<super::os_cron::OsCron>(PhantomData),
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
@@ -36,6 +38,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_script::OsScript>(PhantomData),
     &Entry::<super::os_selinux::OsSelinux>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
+    &Entry::<super::os_sudoers::OsSudoers>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_timezone::OsTimezone>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
