@@ -6,6 +6,8 @@
 
 mod cm_config;
 mod os_certificate;
+mod os_command;
+mod os_cron;
 mod os_directory;
 mod os_file;
 mod os_group;

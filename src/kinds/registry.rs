@@ -18,6 +18,8 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
     &Entry::<super::os_certificate::OsCertificate>(PhantomData),
+    &Entry::<super::os_command::OsCommand>(PhantomData),
+    &Entry::<super::os_cron::OsCron>(PhantomData),
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
