@@ -5,6 +5,7 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod os_authorized_key;
 mod os_certificate;
 mod os_command;
 mod os_cron;
@@ -15,6 +16,7 @@ mod os_line;
 mod os_link;
 mod os_script;
 mod os_service;
+mod os_sudoers;
 mod os_sysctl;
 mod os_transparent_hugepage;
 mod os_user;

@@ -17,6 +17,7 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 /// Every kind. A new kind is its file and one line here.
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
+    &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_certificate::OsCertificate>(PhantomData),
     &Entry::<super::os_command::OsCommand>(PhantomData),
     &Entry::<super::os_cron::OsCron>(PhantomData),
@@ -27,6 +28,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_link::OsLink>(PhantomData),
     &Entry::<super::os_script::OsScript>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
+    &Entry::<super::os_sudoers::OsSudoers>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
