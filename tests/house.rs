@@ -37,7 +37,7 @@ const OUTSIDE: [(&str, &[&str]); 16] = [
     ("similar", &["format/text_diff.rs"]),
     ("sha1", &["format/jks.rs"]),
     ("x509_parser", &["format/x509.rs"]),
-    ("quick_xml", &["format/hadoop_xml.rs"]),
+    ("quick_xml", &["format/hadoop_"]),
     ("annotate_snippets", &["view/fault.rs"]),
     ("anstyle", &["view/mod.rs"]),
     ("anstream", &["view/mod.rs"]),

@@ -143,6 +143,7 @@ fn run(kind: &str, path: &Path) -> Result<(), String> {
     let unmanaged: Vec<String> =
         delta.unmanaged.iter().map(|(n, v)| format!("{n} = {v}")).collect();
     compare("unmanaged", &unmanaged, &list(case.get("unmanaged")))?;
+    compare("notes", &delta.notes, &list(case.get("notes")))?;
     if delta.verdict() == drsync::model::change::Verdict::Change {
         compare("steps", &steps(&kind.steps(&args, &delta, &replies)), &list(case.get("steps")))?;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::graph::{self, Order};
+use super::graph::{self, Index, Order, Point};
 use super::instance::{self, Instance};
 use super::read::{self, Readings, Sheets};
 use super::select::Chosen;
@@ -80,6 +80,7 @@ pub fn decide(
     let mut mistakes = Vec::new();
     let mut planned = Vec::with_capacity(prepared.instances.len());
     let mut scopes: HashMap<(&str, String), usize> = HashMap::new();
+    let mut moving = Moving::new(&prepared.order);
     for i in prepared.order.instances() {
         let instance = &prepared.instances[i];
         let replies = prepared.sheets.replies(&readings, i);
@@ -89,7 +90,13 @@ pub fn decide(
                 mistakes.push(one_scope(inventory, &prepared.instances[first], instance));
             }
         }
-        let delta = compare(inventory, instance, &replies);
+        let mut delta = compare(inventory, instance, &replies);
+        if delta.is_curable && moving.before(i) {
+            delta = delta.postponed();
+        }
+        if delta.verdict() == Verdict::Change {
+            moving.changes(i);
+        }
         for problem in &delta.problems {
             let mistake = instance::located(problem, &instance.shared.node);
             if !mistakes.contains(&mistake) {
@@ -111,6 +118,50 @@ pub fn decide(
     };
     plan.digest = digest(&plan);
     Ok(plan)
+}
+
+/// What a plan changes before each point of the order.
+struct Moving<'a> {
+    order: &'a Order,
+    /// By point: something on the way to it changes.
+    moved: Vec<bool>,
+    /// By point: it is told already whether something does.
+    told: Vec<bool>,
+}
+
+impl Moving<'_> {
+    fn new(order: &Order) -> Moving<'_> {
+        Moving { order, moved: vec![false; order.len()], told: vec![false; order.len()] }
+    }
+
+    /// True when something that comes before instance `i` changes, other sides apart.
+    ///
+    /// Everything before it must have been told.
+    fn before(&mut self, i: usize) -> bool {
+        self.reaches(Index::new(i), false)
+    }
+
+    fn changes(&mut self, i: usize) {
+        self.moved[i] = true;
+        self.told[i] = true;
+    }
+
+    fn reaches(&mut self, index: Index, with_itself: bool) -> bool {
+        let at = index.index();
+        if with_itself && self.told[at] {
+            return self.moved[at];
+        }
+        let order = self.order;
+        let mut moved = false;
+        for before in order.before(index) {
+            let is_side = matches!(order.point(before), Point::Side(_));
+            moved |= !is_side && self.reaches(before, true);
+        }
+        if with_itself {
+            (self.moved[at], self.told[at]) = (moved, true);
+        }
+        moved
+    }
 }
 
 /// Two names of one scope of a manager would undo each other's settings for ever.
@@ -155,7 +206,7 @@ fn describe(
         }
         false => Vec::new(),
     };
-    let silent = verdict == Verdict::InSync && delta.unmanaged.is_empty();
+    let silent = verdict == Verdict::InSync && delta.unmanaged.is_empty() && delta.notes.is_empty();
     Planned {
         address: instance.address.clone(),
         name: resource.name.clone(),

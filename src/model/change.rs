@@ -89,10 +89,15 @@ pub struct Delta {
     pub attributes: Vec<Attribute>,
     /// Live, non-default values that nobody declared, where the declaration asks to report them.
     pub unmanaged: Vec<(String, Value)>,
+    /// What is worth knowing although nothing is to be done about it: a reboot that is pending, say.
+    pub notes: Vec<String>,
     /// Mistakes in the declaration.
     pub problems: Vec<Problem>,
     /// Why the wish cannot be met at all, e.g. enabling a static unit.
     pub refused: Option<String>,
+    /// True when it is refused only because something is not there that a step before it may bring:
+    /// the file to edit, the module that has the parameter.
+    pub is_curable: bool,
 }
 
 impl Delta {
@@ -102,6 +107,25 @@ impl Delta {
         let after = Want::Later("not read".into());
         let whole = Attribute { name: "state".into(), before, after, differs: false, note: None };
         Delta { attributes: vec![whole], ..Delta::default() }
+    }
+
+    /// Returns a delta that is refused for `reason`, unless a step before it changes that.
+    pub fn lacking(reason: impl Into<String>) -> Delta {
+        Delta { refused: Some(reason.into()), is_curable: true, ..Delta::default() }
+    }
+
+    /// Returns the delta as it is when a step before it may bring what it lacks: what is to be done
+    /// will be known then.
+    #[must_use]
+    pub fn postponed(mut self) -> Delta {
+        let Some(reason) = self.refused.take() else { return self };
+        if self.differing().next().is_none() {
+            let (before, after) = (Live::Absent, Want::Later(reason));
+            let whole =
+                Attribute { name: "state".into(), before, after, differs: true, note: None };
+            self.attributes.push(whole);
+        }
+        self
     }
 
     /// Returns the verdict: the most severe thing that holds.

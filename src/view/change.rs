@@ -30,10 +30,15 @@ pub fn lines(delta: &Delta) -> Vec<String> {
     delta.differing().flat_map(|attribute| attribute_lines(attribute, width)).collect()
 }
 
+/// Returns a remark as it may be shown.
+pub fn told(note: &str) -> String {
+    escaped(&mask(note))
+}
+
 fn attribute_lines(attribute: &Attribute, width: usize) -> Vec<String> {
     let name = escaped(&attribute.name);
     let note = attribute.note.as_ref();
-    let note = note.map(|note| paint(DIM, format!("   ({})", escaped(&mask(note)))));
+    let note = note.map(|note| paint(DIM, format!("   ({})", told(note))));
     let note = note.unwrap_or_default();
     let below = |style, sign: &str, mut below: Vec<String>| {
         below.insert(0, format!("{} {name}{note}", paint(style, sign)));

@@ -29,6 +29,7 @@ pub fn plan(plan: &Plan, command: &str, timings: bool) -> Json {
         },
         "instances": told.map(instance).collect::<Vec<_>>(),
         "unmanaged": unmanaged(plan),
+        "notes": notes(plan),
         "coverage": coverage(&plan.coverage),
         "identities": plan.identities,
         "digest": plan.digest,
@@ -48,6 +49,16 @@ fn unmanaged(plan: &Plan) -> Json {
         delta.unmanaged.iter().map(move |(name, value)| {
             json!({ "address": address, "name": name, "value": value.to_json() })
         })
+    })
+    .collect()
+}
+
+/// What is worth knowing of instances although it is no difference.
+fn notes(plan: &Plan) -> Json {
+    let with = plan.instances.iter().filter_map(|i| Some((i, i.delta.as_deref()?)));
+    with.flat_map(|(instance, delta)| {
+        let address = instance.address.to_string();
+        delta.notes.iter().map(move |note| json!({ "address": address, "note": mask(note) }))
     })
     .collect()
 }

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::group::{Group, groups, reason};
 use super::{ADD, BOLD, CHANGE, DIM, REMOVE, UNKNOWN, change, count, paint};
 use crate::model::change::Verdict;
-use crate::model::plan::{Coverage, Effect, Plan};
+use crate::model::plan::{Coverage, Effect, Plan, Planned};
 
 /// What the text is for; decides its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub fn text(plan: &Plan, purpose: Purpose) -> String {
     refused(plan, &mut out);
     changes(plan, purpose, &mut out);
     unmanaged(plan, purpose, &mut out);
+    notes(plan, &mut out);
     footer(plan, purpose, &mut out);
     out
 }
@@ -52,7 +53,7 @@ fn unread(plan: &Plan, out: &mut String) {
     };
     whole(&plan.coverage.hosts, "host", out);
     whole(&plan.coverage.managers, "manager of", out);
-    let is_dark = |instance: &&crate::model::plan::Planned| {
+    let is_dark = |instance: &&Planned| {
         let target = &instance.address.target;
         let seen = match target.host() {
             Some(host) => plan.coverage.hosts.get(&**host),
@@ -150,6 +151,23 @@ fn unmanaged(plan: &Plan, purpose: Purpose, out: &mut String) {
     let left_out = found.len().saturating_sub(MOST_UNMANAGED);
     if left_out > 0 {
         line(out, paint(DIM, format!("    … and {left_out} more; --json lists them all")));
+    }
+    out.push('\n');
+}
+
+/// What is worth knowing of instances, in sync or not.
+fn notes(plan: &Plan, out: &mut String) {
+    let has_notes = |i: &&Planned| i.delta.as_deref().is_some_and(|d| !d.notes.is_empty());
+    let groups = groups(plan.instances.iter().filter(has_notes));
+    if groups.is_empty() {
+        return;
+    }
+    line(out, format!("{}\n", paint(BOLD, "Worth knowing (no difference):")));
+    for group in groups {
+        line(out, heading(&group, paint(DIM, "·")));
+        for note in group.first.delta.iter().flat_map(|delta| &delta.notes) {
+            line(out, format!("    {}", change::told(note)));
+        }
     }
     out.push('\n');
 }

@@ -176,7 +176,8 @@ drsync_put() {
   {
     case $5 in
       base64) printf '%s' "$6" | base64 -d > "$new" ;;
-      *) printf '%s' "$6" > "$new" ;;
+      # Not by the shell itself, which calls a full disk an "I/O error".
+      *) printf '%s' "$6" | cat > "$new" ;;
     esac &&
     if [ -e "$path" ]; then
       mode=$(stat -c '%a' -- "$path") && chown "$(stat -c '%u:%g' -- "$path")" "$new"
@@ -186,8 +187,16 @@ drsync_put() {
     chmod "${2:-$mode}" "$new" &&
     drsync_label "$path" "$new" &&
     drsync_valid "$8" "$new" &&
-    drsync_place "$new" "$path"
+    drsync_place "$new" "$path" &&
+    drsync_reload_units "$1"
   }
+}
+# systemd acts by what it read last.
+drsync_reload_units() {
+  case $1 in */systemd/system/*) ;; *) return 0 ;; esac
+  if [ -n "${DRSYNC_SANDBOX_ROOT-}" ] || { [ -z "$root" ] && [ -d /run/systemd/system ]; }; then
+    systemctl daemon-reload
+  fi
 }
 drsync_label() {
   [ -e /sys/fs/selinux/enforce ] || return 0
@@ -220,8 +229,19 @@ drsync_attributes() {
 );
 
 /// `drsync_remove PATH`: removes a file.
-pub static REMOVE: Script =
-    Script::each("drsync_remove", "\ndrsync_remove() { rm -f -- \"$root$1\"; }\n");
+pub static REMOVE: Script = Script::each(
+    "drsync_remove",
+    r#"
+drsync_remove() {
+  rm -f -- "$root$1" || return
+  # systemd acts by what it read last.
+  case $1 in */systemd/system/*) ;; *) return 0 ;; esac
+  if [ -n "${DRSYNC_SANDBOX_ROOT-}" ] || { [ -z "$root" ] && [ -d /run/systemd/system ]; }; then
+    systemctl daemon-reload
+  fi
+}
+"#,
+);
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
