@@ -8,6 +8,7 @@ mod cm_config;
 mod os_authorized_key;
 mod os_block;
 mod os_certificate;
+mod os_command;
 mod os_cron;
 mod os_directory;
 mod os_file;

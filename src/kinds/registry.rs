@@ -20,6 +20,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),
     &Entry::<super::os_certificate::OsCertificate>(PhantomData),
+    &Entry::<super::os_command::OsCommand>(PhantomData),
     &Entry::<super::os_cron::OsCron>(PhantomData),
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
