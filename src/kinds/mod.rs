@@ -5,14 +5,19 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod os_authorized_key;
 mod os_block;
 mod os_certificate;
+mod os_command;
+mod os_cron;
 mod os_directory;
 mod os_file;
 mod os_group;
 mod os_hostname;
 mod os_hosts_entry;
 mod os_ini;
+mod os_kernel_arg;
+mod os_kernel_module;
 mod os_limits;
 mod os_line;
 mod os_link;
@@ -22,9 +27,11 @@ mod os_properties;
 mod os_script;
 mod os_selinux;
 mod os_service;
+mod os_sudoers;
 mod os_sysctl;
 mod os_timezone;
 mod os_transparent_hugepage;
+mod os_tuned;
 mod os_user;
 mod os_xml_property;
 mod registry;

@@ -34,13 +34,12 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::shared::{edit, shell};
-use super::{Kind, argument, problem};
-use crate::format::number;
+use super::{Kind, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo, SCRIPTED};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
 use crate::model::quote::{VARIABLE_HINT, is_variable};
-use crate::model::{Attribute, Data, Delta, Live, Node, Value, Want};
+use crate::model::{Delta, Live, Node};
 
 /// A kind made of shell text.
 pub struct OsScript;
@@ -157,13 +156,7 @@ impl Kind for OsScript {
                 let hint = "letters, digits, `_`, `.` and `-`, as the probe reports it";
                 problems.push(problem(&["want", name], said, Some(hint)));
             }
-            let is_plain =
-                |node: &Node| argument(node).is_some() || matches!(node.data, Data::Null);
-            let is_sound = match wish.as_list() {
-                Some(items) => items.iter().all(is_plain),
-                None => is_plain(wish),
-            };
-            if !is_sound {
+            if !shell::is_wish(wish) {
                 let said = format!("`{name}` must be one value or a list of such");
                 let hint = "a probe reports text: wish for its parts one by one";
                 problems.push(problem(&["want", name], said, Some(hint)));
@@ -187,7 +180,7 @@ impl Kind for OsScript {
         }
         let wishes = args.want.iter();
         let attributes =
-            wishes.map(|(name, wish)| compare(name, wish, reported(&replies[0], name)));
+            wishes.map(|(name, wish)| shell::compare(name, wish, reported(&replies[0], name)));
         let mut delta = Delta { attributes: attributes.collect(), ..Delta::default() };
         if args.apply.is_none() && delta.differing().next().is_some() {
             let names: Vec<String> =
@@ -221,73 +214,6 @@ fn reported(reply: &Reply, name: &str) -> Live {
                 _ => format!("the probe did not report `{name}`"),
             };
             Live::Unknown(trouble)
-        }
-    }
-}
-
-/// Compares by the meaning that the wish has.
-fn compare(name: &str, wish: &Node, live: Live) -> Attribute {
-    let name = name.to_string();
-    if matches!(wish.data, Data::Null) {
-        let differs = matches!(live, Live::Known(_));
-        return Attribute {
-            name: name.into(),
-            before: live,
-            after: Want::Absent(None),
-            differs,
-            note: None,
-        };
-    }
-    let text = match &live {
-        Live::Known(Value::Text(text)) => text.trim_end_matches(['\n', '\r']).to_string(),
-        _ => return Attribute::new(name, live, shown(wish)),
-    };
-    let is_same = means(wish, &text);
-    let want = shown(wish);
-    let before = match (&want, is_same) {
-        (Value::Sensitive, _) => Value::Sensitive,
-        // Equal by meaning: told in the words of the wish.
-        (_, true) => want.clone(),
-        (Value::List(_), false) => Value::List(text.lines().map(Value::text).collect()),
-        (_, false) => Value::text(&text),
-    };
-    Attribute { differs: !is_same, ..Attribute::new(name, Live::Known(before), want) }
-}
-
-/// Returns a wish as it may be shown.
-fn shown(wish: &Node) -> Value {
-    if shell::holds_secret(wish) {
-        return Value::Sensitive;
-    }
-    match &wish.data {
-        Data::Bool(value, _) => Value::Bool(*value),
-        Data::List(items) => Value::List(items.iter().map(shown).collect()),
-        _ => Value::text(wish.as_text().unwrap_or_default().trim_end_matches(['\n', '\r'])),
-    }
-}
-
-/// True when `live` says what `wish` wants.
-fn means(wish: &Node, live: &str) -> bool {
-    match &wish.data {
-        Data::Bool(value, _) => match &*live.trim().to_ascii_lowercase() {
-            "true" | "yes" | "on" | "1" => *value,
-            "false" | "no" | "off" | "0" => !*value,
-            _ => false,
-        },
-        Data::Int(_, raw) | Data::Float(_, raw) => {
-            let live = live.trim();
-            let whole = if live.starts_with('.') { "0" } else { "" };
-            let same = number::canonical(&format!("{whole}{live}"))
-                .is_some_and(|live| number::canonical(raw) == Some(live));
-            same || live == &**raw
-        }
-        Data::List(items) => {
-            let lines: Vec<&str> = live.lines().collect();
-            lines.len() == items.len()
-                && items.iter().zip(lines).all(|(item, line)| means(item, line))
-        }
-        _ => {
-            argument(wish).is_some_and(|wish| wish.reveal().trim_end_matches(['\n', '\r']) == live)
         }
     }
 }

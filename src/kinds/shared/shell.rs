@@ -1,9 +1,10 @@
 //! Running shell text that the user wrote, without letting it disturb anything else.
 
+use crate::format::number;
 use crate::kinds::{argument, problem};
 use crate::model::change::Problem;
 use crate::model::question::Argument;
-use crate::model::{Data, Node, Secret};
+use crate::model::{Attribute, Data, Live, Node, Secret, Value, Want};
 
 /// Shell text longer than this could not be handed to another shell.
 const LONGEST: usize = 100_000;
@@ -71,6 +72,83 @@ fn json(node: &Node) -> serde_json::Value {
         Data::Map(map) => {
             let entries = map.iter().map(|(key, value)| (key.name.to_string(), json(value)));
             serde_json::Value::Object(entries.collect())
+        }
+    }
+}
+
+/// True when a wish is one value, nothing, or a list of values.
+pub fn is_wish(wish: &Node) -> bool {
+    let is_plain = |node: &Node| argument(node).is_some() || matches!(node.data, Data::Null);
+    match wish.as_list() {
+        Some(items) => items.iter().all(is_plain),
+        None => is_plain(wish),
+    }
+}
+
+/// Compares text that was printed with what is wished, by the meaning that the wish has: truth values,
+/// numbers and lists (a line for each item) in any spelling; nothing for absence.
+pub fn compare(name: &str, wish: &Node, live: Live) -> Attribute {
+    let name = name.to_string();
+    if matches!(wish.data, Data::Null) {
+        let differs = matches!(live, Live::Known(_));
+        return Attribute {
+            name: name.into(),
+            before: live,
+            after: Want::Absent(None),
+            differs,
+            note: None,
+        };
+    }
+    let text = match &live {
+        Live::Known(Value::Text(text)) => text.trim_end_matches(['\n', '\r']).to_string(),
+        _ => return Attribute::new(name, live, shown(wish)),
+    };
+    let is_same = means(wish, &text);
+    let want = shown(wish);
+    let before = match (&want, is_same) {
+        (Value::Sensitive, _) => Value::Sensitive,
+        // Equal by meaning: told in the words of the wish.
+        (_, true) => want.clone(),
+        (Value::List(_), false) => Value::List(text.lines().map(Value::text).collect()),
+        (_, false) => Value::text(&text),
+    };
+    Attribute { differs: !is_same, ..Attribute::new(name, Live::Known(before), want) }
+}
+
+/// Returns a wish as it may be shown.
+fn shown(wish: &Node) -> Value {
+    if holds_secret(wish) {
+        return Value::Sensitive;
+    }
+    match &wish.data {
+        Data::Bool(value, _) => Value::Bool(*value),
+        Data::List(items) => Value::List(items.iter().map(shown).collect()),
+        _ => Value::text(wish.as_text().unwrap_or_default().trim_end_matches(['\n', '\r'])),
+    }
+}
+
+/// True when `live` says what `wish` wants.
+fn means(wish: &Node, live: &str) -> bool {
+    match &wish.data {
+        Data::Bool(value, _) => match &*live.trim().to_ascii_lowercase() {
+            "true" | "yes" | "on" | "1" => *value,
+            "false" | "no" | "off" | "0" => !*value,
+            _ => false,
+        },
+        Data::Int(_, raw) | Data::Float(_, raw) => {
+            let live = live.trim();
+            let whole = if live.starts_with('.') { "0" } else { "" };
+            let same = number::canonical(&format!("{whole}{live}"))
+                .is_some_and(|live| number::canonical(raw) == Some(live));
+            same || live == &**raw
+        }
+        Data::List(items) => {
+            let lines: Vec<&str> = live.lines().collect();
+            lines.len() == items.len()
+                && items.iter().zip(lines).all(|(item, line)| means(item, line))
+        }
+        _ => {
+            argument(wish).is_some_and(|wish| wish.reveal().trim_end_matches(['\n', '\r']) == live)
         }
     }
 }
