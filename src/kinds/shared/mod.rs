@@ -9,6 +9,6 @@ pub mod mount;
 pub mod ownership;
 pub mod package;
 pub mod shell;
-pub mod tuned;
 pub mod texts;
+pub mod tuned;
 pub mod unit;
