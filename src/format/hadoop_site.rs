@@ -201,7 +201,7 @@ impl<'a> Site<'a> {
 
     /// Writes a property as the others of the file are written.
     fn render(&self, wish: &Wish<'_>, was_final: bool) -> String {
-        let like = self.properties.iter().rev().find(|p| !p.has_attributes);
+        let like = self.properties.iter().rfind(|p| !p.name_at.is_empty());
         let end = ending(self.text);
         let gap = like.map_or_else(|| format!("{end}    "), |p| self.gap(p).to_string());
         let closing = match like {
@@ -231,7 +231,8 @@ impl<'a> Site<'a> {
 
     /// Returns the blanks before the name of a property; nothing where other things stand there.
     fn gap(&self, property: &Property) -> &'a str {
-        let before = &self.text[property.place.start..property.name_at.start];
+        let before = self.text.get(property.place.start..property.name_at.start);
+        let before = before.unwrap_or_default();
         let gap = before.rsplit_once('>').map_or("", |(_, gap)| gap);
         if gap.trim().is_empty() { gap } else { "" }
     }
@@ -491,6 +492,7 @@ mod tests {
             "<?xml version=\"1.0\"?>\n<!-- licence -->\n",
             "<configuration><property><name>z</name><value/></property></configuration>",
             "<configuration><property><name>a</name></property></configuration>",
+            "<configuration>\n<property><value>1</value></property>\n</configuration>",
         ] {
             set(text, wish("a", "1"));
         }

@@ -31,7 +31,8 @@ pub fn parse(line: &str) -> Option<Limit<'_>> {
     let (setting, comment) = line.split_at(at);
     let words: Vec<&str> = setting.split_whitespace().collect();
     match words[..] {
-        [domain, sort, item, value] => {
+        // Further words are read over, as by PAM.
+        [domain, sort, item, value, ..] => {
             Some(Limit { subject: Subject { domain, sort, item }, value, comment })
         }
         _ => None,
@@ -48,8 +49,14 @@ pub fn exempts(line: &str) -> Option<&str> {
 impl Subject<'_> {
     /// True when `other` sets what this one sets, or part of it.
     pub fn meets(&self, other: &Subject<'_>) -> bool {
-        let is_sort = self.sort == other.sort || self.sort == "-" || other.sort == "-";
-        self.domain == other.domain && self.item == other.item && is_sort
+        let is_both = self.sort == "-" || other.sort == "-";
+        let is_sort = is_both || self.sort.eq_ignore_ascii_case(other.sort);
+        self.domain == other.domain && self.item.eq_ignore_ascii_case(other.item) && is_sort
+    }
+
+    /// True when `other` sets just what this one sets.
+    pub fn is(&self, other: &Subject<'_>) -> bool {
+        self.meets(other) && self.sort.eq_ignore_ascii_case(other.sort)
     }
 
     /// Returns the line that sets `value`, without its end, as Ansible's `pam_limits` writes it.
@@ -75,7 +82,7 @@ pub fn canonical(item: &str, value: &str) -> String {
 pub fn set(text: &str, subject: &Subject<'_>, value: &str, comment: &str) -> String {
     let (all, end) = (lines(text), ending(text));
     let found = |at: &usize| parse(all[*at]).filter(|limit| limit.subject.meets(subject));
-    let own = (0..all.len()).rev().find(|at| found(at).is_some_and(|l| l.subject == *subject));
+    let own = (0..all.len()).rev().find(|at| found(at).is_some_and(|l| l.subject.is(subject)));
     let wished = canonical(subject.item, value);
     let undoes = |at: usize| found(&at).is_some_and(|l| canonical(subject.item, l.value) != wished);
     let (old, old_end) =
@@ -101,7 +108,7 @@ pub fn set(text: &str, subject: &Subject<'_>, value: &str, comment: &str) -> Str
 
 /// Returns `text` without any line of exactly that subject.
 pub fn remove(text: &str, subject: &Subject<'_>) -> String {
-    let is_kept = |line: &&str| parse(line).is_none_or(|limit| limit.subject != *subject);
+    let is_kept = |line: &&str| parse(line).is_none_or(|limit| !limit.subject.is(subject));
     lines(text).into_iter().filter(is_kept).collect()
 }
 
@@ -117,6 +124,7 @@ mod tests {
         assert_eq!((limit.subject, limit.value, limit.comment), (HDFS, "10", "# why"));
         assert_eq!(parse("# hdfs soft nofile 1\n"), None);
         assert_eq!(parse("hdfs soft nofile\n"), None);
+        assert!(HDFS.is(&parse("hdfs SOFT NoFile 1 2").unwrap().subject));
         assert_eq!((parse("hdfs -"), exempts(" hdfs - # x\n")), (None, Some("hdfs")));
         assert!(HDFS.meets(&Subject { sort: "-", ..HDFS }));
         assert!(!HDFS.meets(&Subject { sort: "hard", ..HDFS }));

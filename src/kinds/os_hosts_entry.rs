@@ -229,20 +229,25 @@ fn attributes(args: &Args, outcome: &Outcome) -> Vec<Attribute> {
             false => Live::Known(list(doomed)),
         })];
     }
-    let before = match outcome.live.is_empty() {
+    // Names apart: of two entries that change places one is first, and takes from the other only
+    // what that does not wish for.
+    let is_wished = |name: &String| args.names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    let (wished, further): (Vec<String>, Vec<String>) =
+        live.into_iter().partition(|name| !args.exclusive || is_wished(name));
+    let some = |names: Vec<String>| match names.is_empty() {
         true => Live::Absent,
-        false => Live::Known(list(live)),
+        false => Live::Known(list(names)),
     };
-    let mut attributes = vec![Attribute::new("names", before, list(outcome.names.clone()))];
+    let mut attributes = vec![Attribute::new("names", some(wished), list(outcome.names.clone()))];
+    if !further.is_empty() {
+        attributes.push(Attribute { name: "further names".into(), ..gone(some(further)) });
+    }
     if outcome.live.len() > 1 {
         let count = Live::Known(Value::text(outcome.live.len().to_string()));
         attributes.push(Attribute::new("lines", count, Value::text("1")));
     }
-    let elsewhere = match outcome.elsewhere.is_empty() {
-        true => Live::Absent,
-        false => Live::Known(list(outcome.elsewhere.clone())),
-    };
-    attributes.push(Attribute { name: "elsewhere".into(), ..gone(elsewhere) });
+    attributes
+        .push(Attribute { name: "elsewhere".into(), ..gone(some(outcome.elsewhere.clone())) });
     attributes
 }
 

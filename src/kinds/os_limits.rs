@@ -306,7 +306,8 @@ fn value_problem(item: &str, value: &str) -> Option<(String, Option<&'static str
         return Some((format!("`{shown}` is no limit of {item}"), Some(hint)));
     }
     (item == "nofile" && is_unlimited).then(|| {
-        let said = "the kernel has no unlimited `nofile`, and log-ins would fail".to_string();
+        let said =
+            "the kernel has no unlimited `nofile`: log-ins fail, or keep their limit".to_string();
         (said, Some("write a number up to fs.nr_open, e.g. 1048576"))
     })
 }
@@ -390,8 +391,8 @@ fn refusal(
         && number > ceiling
     {
         return Some(format!(
-            "a process may open {ceiling} files at most, and log-ins would fail: raise the kernel \
-             parameter fs.nr_open first"
+            "a process may open {ceiling} files at most, with more log-ins fail or keep their \
+             limit: raise the kernel parameter fs.nr_open first"
         ));
     }
     let is_met = |files: &Files<'_>, side: &&&str| {
@@ -410,7 +411,7 @@ fn refusal(
 }
 
 fn gone(args: &Args, text: &str) -> Attribute {
-    let own = text.lines().filter_map(limits::parse).filter(|l| l.subject == args.subject());
+    let own = text.lines().filter_map(limits::parse).filter(|l| args.subject().is(&l.subject));
     let values: Vec<Value> = own.map(|limit| Value::text(args.canonical(limit.value))).collect();
     let before = match &values[..] {
         [] => Live::Absent,
