@@ -656,6 +656,14 @@ fn declarations_that_contradict_each_other() {
             &["`values.p` of cm.config[yarn] is declared twice, differently"],
         ),
         bad(
+            "a whole file and a part of it",
+            &[
+                ("resources/x.yaml", "- ‹os.file: { path: /etc/x, content: a }\n"),
+                ("resources/y.yaml", "- «os.line: { path: /etc/x, line: b }\n  hosts: a\n"),
+            ],
+            &["os.line changes a part of /etc/x, which is declared whole", "declared whole here"],
+        ),
+        bad(
             "a circle of three",
             &[(
                 "resources/x.yaml",

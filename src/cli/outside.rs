@@ -7,8 +7,12 @@ use std::process::{Command, Stdio};
 use crate::lang::secrets::SecretSource;
 
 /// Modules that come with drsync.
-pub const MODULES: [(&str, &str); 1] =
-    [("cdp-host-prerequisites", include_str!("../../modules/cdp-host-prerequisites/module.yaml"))];
+pub const MODULES: [(&str, &str); 4] = [
+    ("cdp-host-prerequisites", include_str!("../../modules/cdp-host-prerequisites/module.yaml")),
+    ("chrony", include_str!("../../modules/chrony/module.yaml")),
+    ("service-accounts", include_str!("../../modules/service-accounts/module.yaml")),
+    ("tls-hosts", include_str!("../../modules/tls-hosts/module.yaml")),
+];
 
 /// The process's own environment.
 pub struct Environment;

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use crate::kinds::{self, AnyKind, Decoded, Link};
+use crate::kinds::{self, AnyKind, Claim, Decoded, Link};
 use crate::lang::expand::Declared;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Problem;
 use crate::model::decode::leniently;
 use crate::model::question::Question;
-use crate::model::{Address, Data, Diagnostic, Map, Node};
+use crate::model::{Address, Data, Diagnostic, Map, Node, Target};
 
 /// What instances with equal arguments share.
 pub struct Shared {
@@ -26,6 +26,8 @@ pub struct Shared {
     pub questions: Vec<Question>,
     /// What must come first, if declared.
     pub needs: Vec<Link>,
+    /// Which file's content it decides.
+    pub claim: Option<Claim>,
 }
 
 /// One declared thing on one target.
@@ -56,7 +58,7 @@ pub fn build(
         HashMap::with_capacity_and_hasher(declared.len(), BuildHasherDefault::default());
     for one in declared {
         let Some(shared) = builder.decode(one.resource, &one.args) else { continue };
-        let kind = shared.kind.info().name;
+        let kind = inventory.resources[one.resource].kind.name;
         let address = Address { target: one.target, kind, key: shared.key.clone() };
         let hash = known.hasher().hash_one(&address);
         let same = known.entry(hash).or_default();
@@ -68,7 +70,38 @@ pub fn build(
             }
         }
     }
+    disputes(inventory, &instances, mistakes);
     instances
+}
+
+/// Finds files of which one instance decides everything and another a part.
+fn disputes(inventory: &Inventory, instances: &[Instance], mistakes: &mut Vec<Diagnostic>) {
+    let claim = |instance: &Instance| instance.shared.claim.clone();
+    let is_part = |instance: &Instance| matches!(claim(instance), Some(Claim::Part(_)));
+    if !instances.iter().any(is_part) {
+        return;
+    }
+    let mut owners: HashMap<(&Target, &str), &Instance> = HashMap::new();
+    for instance in instances {
+        if let Some(Claim::Whole(path)) = &instance.shared.claim {
+            owners.insert((&instance.address.target, path), instance);
+        }
+    }
+    for instance in instances {
+        let Some(Claim::Part(path)) = &instance.shared.claim else { continue };
+        let Some(owner) = owners.get(&(&instance.address.target, &**path)) else { continue };
+        let place = |instance: &Instance| &inventory.resources[instance.resource].place;
+        let said =
+            format!("{} changes a part of {path}, which is declared whole", instance.address.kind);
+        push(
+            mistakes,
+            Diagnostic::error(said)
+                .because("The two would undo each other in every run.")
+                .at(place(instance))
+                .also(place(owner), "declared whole here")
+                .hint("put the part into that content, or leave `content` out there".to_string()),
+        );
+    }
 }
 
 struct Builder<'a> {
@@ -91,7 +124,7 @@ impl Builder<'_> {
     }
 
     fn decode_new(&mut self, resource: usize, node: &Arc<Node>) -> Option<Arc<Shared>> {
-        let kind = kinds::find(self.inventory.resources[resource].kind.name)?;
+        let kind = kinds::of(self.inventory.resources[resource].kind.name)?;
         let node = self.with_policy(kind, node);
         let mut found = Vec::new();
         unsendable(&node, &mut found);
@@ -111,6 +144,7 @@ impl Builder<'_> {
             key: Arc::from(kind.key(&args)),
             questions: kind.ask(&args),
             needs: kind.needs(&args),
+            claim: kind.claims(&args),
             args,
             node,
         }))
@@ -156,7 +190,8 @@ impl Builder<'_> {
         resource: usize,
         second: &Arc<Shared>,
     ) -> Option<Arc<Shared>> {
-        let what = format!("{}[{}]", first.kind.info().name, first.key);
+        let kind = self.inventory.resources[resource].kind.name;
+        let what = format!("{kind}[{}]", first.key);
         let mut conflicts = Vec::new();
         let node = merge_nodes(&first.node, &second.node, "", &mut conflicts);
         for (path, one, other) in conflicts {

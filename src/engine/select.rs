@@ -43,7 +43,10 @@ impl Choice {
         let mut mistakes = Vec::new();
         let sides: Vec<&str> = inventory.world.pair.sides.keys().map(|side| &**side).collect();
         check_names("--side", "side", &self.sides, &sides, &mut mistakes);
-        let known: Vec<&str> = kinds::all().iter().map(|kind| kind.info().name).collect();
+        let known = kinds::all().iter().map(|kind| kind.info().name);
+        // Modules may be kinds too.
+        let known: Vec<&str> =
+            known.chain(inventory.resources.iter().map(|r| r.kind.name)).collect();
         check_names("--kind", "kind", &self.kinds, &known, &mut mistakes);
         let tags: HashSet<&str> =
             inventory.resources.iter().flat_map(|r| r.tags.iter().map(|tag| &**tag)).collect();

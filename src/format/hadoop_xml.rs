@@ -67,7 +67,7 @@ pub fn parse(text: &str) -> Result<Vec<Property>, String> {
 }
 
 /// Resolves `&amp;`, `&#10;` and their like.
-fn entity(reference: &quick_xml::events::BytesRef<'_>) -> Result<String, String> {
+pub(super) fn entity(reference: &quick_xml::events::BytesRef<'_>) -> Result<String, String> {
     if let Some(c) = reference.resolve_char_ref().map_err(|error| error.to_string())? {
         return Ok(c.to_string());
     }

@@ -5,18 +5,35 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod os_authorized_key;
+mod os_block;
+mod os_certificate;
+mod os_command;
+mod os_cron;
 mod os_directory;
 mod os_file;
 mod os_group;
+mod os_hostname;
+mod os_hosts_entry;
+mod os_ini;
 mod os_kernel_arg;
 mod os_kernel_module;
+mod os_limits;
 mod os_line;
+mod os_link;
+mod os_mount;
 mod os_package;
+mod os_properties;
+mod os_script;
+mod os_selinux;
 mod os_service;
+mod os_sudoers;
 mod os_sysctl;
+mod os_timezone;
 mod os_transparent_hugepage;
 mod os_tuned;
 mod os_user;
+mod os_xml_property;
 mod registry;
 mod shared;
 
@@ -27,7 +44,7 @@ use crate::model::kind_info::KindInfo;
 use crate::model::question::{Action, Question, Reply};
 use crate::model::{Delta, Node};
 
-pub use registry::{AnyKind, Decoded, all, find, infos};
+pub use registry::{AnyKind, Decoded, all, find, infos, of};
 
 /// A type of resource.
 pub trait Kind: Send + Sync + 'static {
@@ -63,6 +80,31 @@ pub trait Kind: Send + Sync + 'static {
         let _ = args;
         Vec::new()
     }
+
+    /// Returns which file's content it decides. Whoever decides all of a file leaves nothing to
+    /// others: the two would undo each other in every run.
+    fn claims(args: &Self::Args) -> Option<Claim> {
+        let _ = args;
+        None
+    }
+}
+
+/// What an instance decides of a file's content.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// All of the file with this path.
+    Whole(String),
+    /// A part of it.
+    Part(String),
+}
+
+impl Claim {
+    /// Returns the file's path.
+    pub fn path(&self) -> &str {
+        match self {
+            Claim::Whole(path) | Claim::Part(path) => path,
+        }
+    }
 }
 
 /// Names an instance on the same target.
@@ -91,13 +133,14 @@ fn problem(path: &[&str], summary: impl Into<String>, hint: Option<&str>) -> Pro
     }
 }
 
-/// Returns the links to the folders above `path`.
+/// Returns the links to the folders above `path`, and to what is mounted there.
 fn folders_above(path: &str) -> Vec<Link> {
     std::path::Path::new(path)
         .ancestors()
         .skip(1)
-        .filter(|folder| folder.as_os_str().len() > 1)
-        .map(|folder| Link::new("os.directory", folder.display().to_string()))
+        .map(|folder| folder.display().to_string())
+        .filter(|folder| folder.len() > 1)
+        .flat_map(|folder| [Link::new("os.mount", &folder), Link::new("os.directory", folder)])
         .collect()
 }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::shared::file::{self, ATTRIBUTES, PUT, REMOVE, Sight, Stat};
 use super::shared::ownership::Ownership;
-use super::{Kind, Link, argument, folders_above, problem};
+use super::{Claim, Kind, Link, argument, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
@@ -182,6 +182,11 @@ impl Kind for OsFile {
 
     fn needs(args: &Args) -> Vec<Link> {
         folders_above(&args.path).into_iter().chain(args.ownership().needs()).collect()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        let decides = args.bytes().is_some() || args.state == State::Absent;
+        decides.then(|| Claim::Whole(args.path.clone()))
     }
 }
 

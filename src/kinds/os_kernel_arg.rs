@@ -1,52 +1,46 @@
-//! `os.kernel_arg`: an argument of the kernel's command line, at the next boot.
+//! `os.kernel_arg`: an argument of the kernel, for the next boot.
 //!
-//! Where `grubby` is (the RHEL family) it sets the argument for all kernels. Elsewhere GRUB's files
-//! are changed, `/etc/default/grub.d/90-drsync.cfg` or, where that folder is missing,
-//! `/etc/default/grub`, and the boot menu is made anew: `boot` is what the menu says now,
-//! `configuration` what it will be made from next time.
-//!
-//! Nothing is rebooted. When all is right for the next boot, but the running kernel was started
-//! without it, the plan says "pending reboot"; `require_reboot: drift` makes that a difference.
-//!
-//! Of an argument that stands there several times the last one counts, so the others go. Those that
-//! mean something each time (`console`, `hugepagesz`, …) are kept, and declared one by one.
+//! Where boot entries are files of their own (RHEL 8 and later) `grubby` sets it, in all of them.
+//! Elsewhere it is set in `/etc/default/grub.d/90-drsync.cfg` (Debian, Ubuntu) or in
+//! `GRUB_CMDLINE_LINUX` of `/etc/default/grub`, and the boot menu is made anew. `boot` is what
+//! those files come to, all of them read in their order; `menu` shows when they are right but the
+//! menu was not made since. Of an argument that stands there twice the later one counts, as for the
+//! kernel; `state: absent` takes all of them away. drsync does not reboot: while the running kernel
+//! still has another value, the plan says `pending reboot`.
 //!
 //! ```yaml
-//! - name: No transparent huge pages
+//! - name: No transparent huge pages from the start
 //!   os.kernel_arg: { name: transparent_hugepage, value: never }
-//!   hosts: nodes
-//! - name: Boot messages are shown
+//!   hosts: all
+//! - name: A boot that shows what it does
 //!   os.kernel_arg: { name: quiet, state: absent }
 //!   hosts: all
 //! ```
 
 use serde::Deserialize;
 
-use super::shared::edit::{Edit, Present};
-use super::{Kind, Link, problem};
-use crate::format::kernel_line::{self, is_named};
-use crate::model::change::Problem;
+use super::shared::texts::{self, Text};
+use super::{Claim, Kind, Link, problem};
+use crate::format::grub_default::{self, Words};
+use crate::model::change::{Problem, Want};
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
-/// An argument of the kernel's command line.
+/// An argument of the kernel.
 pub struct OsKernelArg;
 
-/// An argument of the kernel's command line, at the next boot.
+/// An argument of the kernel, for the next boot.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
     /// Its name, e.g. `transparent_hugepage`.
     name: String,
-    /// Its value; none for a word alone such as `quiet`.
+    /// Its value; left out for an argument that has none, such as `quiet`.
     value: Option<String>,
-    /// Should it be there? Absent without a value: whatever value it has.
+    /// Should it be there?
     #[serde(default)]
     state: State,
-    /// What to make of a running kernel that was started otherwise.
-    #[serde(default)]
-    require_reboot: RequireReboot,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
@@ -57,136 +51,73 @@ enum State {
     Absent,
 }
 
-/// What to make of a running kernel that was started otherwise.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum RequireReboot {
-    /// Tell of it; it is no difference.
-    #[default]
-    Report,
-    /// Say nothing.
-    Ignore,
-    /// It is a difference, which only a reboot ends.
-    Drift,
-}
-
-/// Arguments that mean something each time they stand there.
-const REPEATED: [&str; 12] = [
-    "console",
-    "earlycon",
-    "hugepages",
-    "hugepagesz",
-    "ifname",
-    "ip",
-    "memmap",
-    "nameserver",
-    "rd.luks.uuid",
-    "rd.lvm.lv",
-    "rd.md.uuid",
-    "rd.znet",
-];
-
-const MAIN: &str = "/etc/default/grub";
-const OWN: &str = "/etc/default/grub.d/90-drsync.cfg";
-
-/// `drsync_kernel_line`: the command lines of the running kernel and of the entries of the boot
-/// menu, and GRUB's files beside the two that are read whole.
+/// What runs, what `grubby` says, which tool makes the menu, and the kernels' lines in it.
 static PROBE: Script = Script::each(
-    "drsync_kernel_line",
+    "drsync_kernel_arg",
     r#"
-drsync_kernel_line() {
-  if [ -n "$root" ]; then put image yes; absent cmdline
-  elif [ -r /proc/cmdline ] && { IFS= read -r line || [ -n "$line" ]; } < /proc/cmdline; then absent image; put cmdline "$line"
-  else absent image; unknown cmdline 'cannot read /proc/cmdline'; fi
-  if [ -z "$root" ] && command -v grubby >/dev/null 2>&1; then
-    if out=$(grubby --info=ALL 2>&1); then put grubby "$out"; else unknown grubby "grubby --info=ALL: $out"; fi
-    return
+drsync_kernel_arg() {
+  if [ -r "$root/proc/cmdline" ] && IFS= read -r line < "$root/proc/cmdline"; then put cmdline "$line"
+  else unknown cmdline '/proc/cmdline cannot be read'; fi
+  # grubby and its like act on the machine itself; below a root only their stand-ins may.
+  stand_ins=${DRSYNC_COMMANDS:-/nonexistent} tool=
+  for name in grubby update-grub grub2-mkconfig grub-mkconfig; do
+    if [ -n "$root" ]; then [ -x "$stand_ins/$name" ] || continue
+    else command -v "$name" >/dev/null 2>&1 || continue; fi
+    case $name in
+      grubby)
+        set -- "$root"/boot/loader/entries/*.conf
+        [ -e "$1" ] || continue
+        if out=$(grubby --info=ALL 2>&1); then put entries "$out"; else unknown entries "grubby --info=ALL: $out"; fi
+        return ;;
+      *) tool=$name; break ;;
+    esac
+  done
+  absent entries
+  if [ -n "$tool" ]; then put tool "$tool"; elif [ -n "$root" ]; then absent tool; put image "$root"; else absent tool; fi
+  case $tool in
+    update-grub|grub-mkconfig) menu=/boot/grub/grub.cfg ;;
+    *) menu=/boot/grub2/grub.cfg ;;
+  esac
+  if [ "$tool" = grub2-mkconfig ] && [ -d "$root/sys/firmware/efi" ]; then
+    for file in "$root"/boot/efi/EFI/*/grub.cfg; do
+      # A short file there only leads to the one in /boot/grub2 (RHEL 9): it has to stay.
+      if [ -e "$file" ] && grep -q '^### BEGIN ' "$file"; then menu=${file#"$root"}; fi
+    done
   fi
-  absent grubby
-  if [ -d "$root/etc/default/grub.d" ]; then put folder yes; else absent folder; fi
-  out=
-  for file in "$root/etc/default/grub.d"/*.cfg; do
-    [ -e "$file" ] || continue
-    shown=${file#"$root"}
-    [ "$shown" != /etc/default/grub.d/90-drsync.cfg ] || { out="$out@$shown$nl"; continue; }
-    if ! lines=$({ grep GRUB_CMDLINE_LINUX < "$file"; } 2>&1) && [ -n "$lines" ]; then unknown others "$lines"; return; fi
-    out="$out@$shown$nl$lines$nl"
-  done
-  put others "$out"
-  [ -z "$root" ] || return 0
-  drsync_kernel_line_menu
-}
-# The menu in the EFI partition only counts where it is more than a pointer to the other one.
-drsync_kernel_line_menu() {
-  menu=
-  for file in /boot/efi/EFI/*/grub.cfg /boot/grub2/grub.cfg /boot/grub/grub.cfg; do
-    [ -e "$file" ] || continue
-    case $file in /boot/efi/*) grep -q '^[[:space:]]*menuentry ' "$file" 2>/dev/null || continue ;; esac
-    menu=$file
-    break
-  done
-  if [ -z "$menu" ]; then absent menu; absent entries; return; fi
   put menu "$menu"
-  if out=$(grep -hE '^[[:space:]]*linux(16|efi)?[[:space:]]' "$menu" 2>&1) || [ -z "$out" ]; then put entries "$out"
-  else unknown entries "$out"; fi
+  if [ ! -e "$root$menu" ]; then absent lines
+  elif out=$(grep -E '^(### (BEGIN|END) |[[:space:]]*linux(16|efi)?[[:space:]])' "$root$menu" 2>&1) || [ -z "$out" ]; then put lines "$out"
+  else unknown lines "$out"; fi
 }
 "#,
 );
 
-/// `drsync_kernel_grubby REMOVE ADD`
-static GRUBBY: Script = Script::each(
-    "drsync_kernel_grubby",
+/// `drsync_kernel_arg_entries OPTION ARGUMENT`: changes all boot entries.
+static ENTRIES: Script = Script::each(
+    "drsync_kernel_arg_entries",
     r#"
-drsync_kernel_grubby() {
-  [ -z "$1" ] || grubby --update-kernel=ALL --remove-args="$1" || return
-  [ -z "$2" ] || grubby --update-kernel=ALL --args="$2"
-}
+drsync_kernel_arg_entries() { grubby --update-kernel=ALL "$1=$2"; }
 "#,
 );
 
-/// `drsync_kernel_menu MENU`: makes the boot menu anew; told is only why it cannot be.
+/// `drsync_kernel_arg_menu TOOL PATH`: makes the boot menu anew.
 static MENU: Script = Script::each(
-    "drsync_kernel_menu",
+    "drsync_kernel_arg_menu",
     r#"
-drsync_kernel_menu() {
-  if command -v update-grub >/dev/null 2>&1; then set -- update-grub
-  elif command -v grub2-mkconfig >/dev/null 2>&1; then set -- grub2-mkconfig -o "${1:-/boot/grub2/grub.cfg}"
-  else set -- grub-mkconfig -o "${1:-/boot/grub/grub.cfg}"; fi
-  said=$("$@" 2>&1) || { printf '%s: %s' "$1" "$(printf '%s\n' "$said" | tail -n 4)"; return 1; }
-}
-"#,
-);
-
-/// `drsync_kernel_pending`: nothing but a reboot helps.
-static PENDING: Script = Script::each(
-    "drsync_kernel_pending",
-    r#"
-drsync_kernel_pending() {
-  echo 'pending reboot: the next boot is as declared, the running kernel is not'
+drsync_kernel_arg_menu() {
+  case $1 in
+    update-grub) out=$(update-grub 2>&1) ;;
+    *) out=$("$1" -o "$root$2" 2>&1) ;;
+  esac && return
+  printf '%s' "$1: $out"
   return 1
 }
 "#,
 );
 
-/// What a host says of command lines.
-struct Lines {
-    /// The running kernel's; `None` in an image.
-    running: Option<String>,
-    /// Those of the entries of the boot menu; `None` when there is no menu to be seen.
-    entries: Option<Vec<String>>,
-    /// The menu's file.
-    menu: String,
-    /// GRUB's files; `None` where grubby rules.
-    files: Option<Files>,
-}
-
-struct Files {
-    main: Present,
-    own: Present,
-    /// The others in `grub.d`: path and text; ours without a text.
-    others: Vec<(String, String)>,
-    has_folder: bool,
-}
+const DEFAULT: &str = "/etc/default/grub";
+const FOLDER: &str = "/etc/default/grub.d";
+const OWN: &str = "/etc/default/grub.d/90-drsync.cfg";
 
 impl Args {
     fn word(&self) -> String {
@@ -196,68 +127,19 @@ impl Args {
         }
     }
 
-    fn is_repeated(&self) -> bool {
-        REPEATED.iter().any(|name| is_named(name, &self.name))
+    /// Returns an attribute that compares the argument among `words` with the wish.
+    fn compare(&self, name: &'static str, words: &Words) -> Attribute {
+        let live = words.last(&self.name).map(|word| Live::Known(Value::text(word)));
+        self.attribute(name, live.unwrap_or(Live::Absent))
     }
 
-    fn is_same(&self, word: &str) -> bool {
-        let value = |word: &str| word.split_once('=').map(|(_, value)| value.to_string());
-        is_named(word, &self.name) && value(word) == self.value
-    }
-
-    /// True for a word that must not be there: all of this name but the wished one.
-    fn is_doomed(&self, word: &str) -> bool {
-        let is_named = is_named(word, &self.name);
+    fn attribute(&self, name: &'static str, live: Live) -> Attribute {
         match self.state {
-            State::Present => is_named && !self.is_repeated() && !self.is_same(word),
-            State::Absent if self.value.is_some() => self.is_same(word),
-            State::Absent => is_named,
-        }
-    }
-
-    /// Returns the word that counts in a command line, if it is there.
-    fn found(&self, line: &str) -> Option<String> {
-        let words = kernel_line::words(line);
-        let mut named = words.into_iter().filter(|word| match self.is_repeated() {
-            true => self.is_same(word) || (self.value.is_none() && is_named(word, &self.name)),
-            false if self.state == State::Absent => self.is_doomed(word),
-            false => is_named(word, &self.name),
-        });
-        named.next_back().map(String::from)
-    }
-
-    /// Compares the wish with command lines.
-    fn compare<'a>(&self, name: &'static str, lines: impl Iterator<Item = &'a str>) -> Attribute {
-        let mut found: Vec<Option<String>> = lines.map(|line| self.found(line)).collect();
-        // One spelling for what is the same.
-        for word in found.iter_mut().flatten() {
-            if self.is_same(word) {
-                *word = self.word();
-            }
-        }
-        found.dedup();
-        let before = match &found[..] {
-            [] | [None] => Live::Absent,
-            [Some(word)] => Live::Known(Value::text(word)),
-            several => {
-                let shown = |word: &Option<String>| word.clone().unwrap_or("absent".into());
-                let mut several: Vec<String> = several.iter().map(shown).collect();
-                several.sort();
-                several.dedup();
-                Live::Known(Value::text(several.join(" or ")))
-            }
-        };
-        match self.state {
-            State::Present => Attribute::new(name, before, Value::text(self.word())),
+            State::Present => Attribute::new(name, live, Value::text(self.word())),
             State::Absent => {
-                let differs = !matches!(before, Live::Absent);
-                Attribute {
-                    name: name.into(),
-                    before,
-                    after: Want::Absent(None),
-                    differs,
-                    note: None,
-                }
+                let differs = matches!(live, Live::Known(_));
+                let after = Want::Absent(None);
+                Attribute { name: name.into(), before: live, after, differs, note: None }
             }
         }
     }
@@ -269,256 +151,252 @@ impl Kind for OsKernelArg {
     const SOURCE: &'static str = include_str!("os_kernel_arg.rs");
 
     fn key(args: &Args) -> String {
-        match args.is_repeated() {
-            true => args.word(),
-            false => args.name.clone(),
-        }
+        args.name.clone()
     }
 
     fn check(args: &Args) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let shown = |text: &str| text.chars().take(60).collect::<String>();
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
-        let name = &args.name;
-        if name.is_empty()
-            || name.starts_with('-')
-            || !name.chars().all(is_name)
-            || name.len() > 100
-        {
-            let hint = name.contains('=').then_some("its value goes into `value`");
-            let said = format!("`{}` is not the name of a kernel argument", shown(name));
-            problems.push(problem(&["name"], said, hint));
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_name = !args.name.is_empty()
+            && args.name.len() <= 100
+            && !args.name.starts_with(['-', '.'])
+            && args.name.chars().all(is_part);
+        if !is_name {
+            let said = "this is not the name of a kernel argument";
+            problems.push(problem(&["name"], said, Some("its value goes to `value`")));
         }
-        if ["root", "initrd", "BOOT_IMAGE"].contains(&&**name) {
-            let said = format!("`{name}` is the boot loader's own");
-            problems.push(problem(&["name"], said, None));
+        let value = args.value.as_deref().unwrap_or("");
+        let is_plain =
+            // The boot menu is a script: these would end the kernel's line there.
+            |c: char| c.is_ascii_graphic() && !"\"'\\$`;&|<>{}".contains(c);
+        if value.len() > 500 || !value.chars().all(is_plain) {
+            let said =
+                "a kernel argument's value is short plain text: no blanks, quotes, `$`, `\\`, `;`";
+            problems.push(problem(&["value"], said, None));
         }
-        let is_value = |c: char| c.is_ascii_alphanumeric() || "_-.:/,=@+%~*!^".contains(c);
-        if let Some(value) =
-            args.value.as_ref().filter(|v| !v.chars().all(is_value) || v.len() > 400)
-        {
-            let hint = "blanks, quotes and `$` would not come through GRUB's files unharmed";
-            let said = format!("`{}` cannot be the value of a kernel argument", shown(value));
-            problems.push(problem(&["value"], said, Some(hint)));
+        if args.state == State::Absent && args.value.is_some() {
+            let hint = Some("leave it out: every one of this name is taken away");
+            problems.push(problem(&["value"], "what should not be there has no value", hint));
         }
         problems
     }
 
     fn ask(_: &Args) -> Vec<Question> {
-        vec![Question::Probe(&PROBE, Vec::new()), main().ask(), own().ask()]
+        vec![Question::Probe(&PROBE, vec![]), texts::ask(".cfg", &[DEFAULT, &format!("{FOLDER}/")])]
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let lines = match read(replies) {
-            Ok(lines) => lines,
-            Err(delta) => return delta,
+        let mut delta = match replies[0].text("entries") {
+            Err(reason) => return Delta::unknown(reason),
+            Ok(Some(entries)) => in_entries(args, &entries),
+            Ok(None) => in_files(args, replies),
         };
-        let mut delta = Delta::default();
-        if let Some(entries) = &lines.entries {
-            delta.attributes.push(args.compare("boot", entries.iter().map(|line| &**line)));
+        if delta.refused.is_none()
+            && delta.differing().next().is_none()
+            && !delta.attributes.iter().any(|attribute| attribute.unknown().is_some())
+        {
+            delta.notes.extend(pending(args, &replies[0]));
         }
-        if let Some(files) = &lines.files {
-            match files.evaluate(&files.main.text, &files.own.text) {
-                Ok(words) => {
-                    let line = words.join(" ");
-                    delta.attributes.push(args.compare("configuration", std::iter::once(&*line)));
-                }
-                Err(line) => {
-                    let said = format!("GRUB's files have a line that is not understood: {line}");
-                    delta.refused = Some(said);
-                }
-            }
-            refuse(args, files, &mut delta);
-        }
-        runtime(args, &lines, &mut delta);
         delta
     }
 
-    fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
-        let Ok(lines) = read(replies) else { return Vec::new() };
-        let differs = |name: &str| delta.differing().any(|attribute| attribute.name == name);
+    fn steps(args: &Args, _: &Delta, replies: &[Reply]) -> Vec<Action> {
+        if let Ok(Some(_)) = replies[0].text("entries") {
+            let words = match args.state {
+                State::Present => ["--args".to_string(), args.word()],
+                State::Absent => ["--remove-args".to_string(), args.name.clone()],
+            };
+            return vec![Action::Host(&ENTRIES, words.map(Argument::plain).to_vec())];
+        }
+        let (Ok(found), Ok(Some(tool)), Ok(Some(menu))) =
+            (Grub::read(replies), replies[0].text("tool"), replies[0].text("menu"))
+        else {
+            return Vec::new();
+        };
         let mut actions = Vec::new();
-        match &lines.files {
-            None if differs("boot") => actions.push(grubby(args, &lines)),
-            Some(files) if differs("boot") || differs("configuration") => {
-                let (main_text, own_text) = files.changed(args);
-                if main_text != *files.main.text {
-                    actions.extend(main().write(&files.main, &main_text, false));
-                }
-                if own_text != *files.own.text {
-                    actions.extend(own().write(&files.own, &own_text, false));
-                }
-                if lines.entries.is_some() {
-                    actions.push(Action::Host(&MENU, vec![Argument::plain(&lines.menu)]));
-                }
-            }
-            _ => {}
+        for (path, text) in found.rewritten(args) {
+            actions.extend(texts::write(&found.texts, &path, &text));
         }
-        if differs("runtime") {
-            actions.push(Action::Host(&PENDING, Vec::new()));
-        }
+        actions.push(Action::Host(&MENU, vec![Argument::plain(tool), Argument::plain(menu)]));
         actions
     }
 
     fn needs(_: &Args) -> Vec<Link> {
-        main().needs().into_iter().chain(own().needs()).collect()
+        let mut links = vec![Link::new("os.file", DEFAULT)];
+        links.extend(["grub2-common", "grub2-tools", "grubby"].map(|p| Link::new("os.package", p)));
+        links
+    }
+
+    fn claims(_: &Args) -> Option<Claim> {
+        Some(Claim::Part(OWN.into()))
     }
 }
 
-fn main() -> Edit<'static> {
-    Edit::of(MAIN)
-}
-
-fn own() -> Edit<'static> {
-    Edit { create: true, ..Edit::of(OWN) }
-}
-
-/// Reads what a host replied. Errors: the delta that says why it cannot be told.
-fn read(replies: &[Reply]) -> Result<Lines, Delta> {
-    let text = |name: &str| replies[0].text(name).map_err(Delta::unknown);
-    let is_image = text("image")?.is_some();
-    let running = text("cmdline")?.map(|line| line.to_string());
-    if let Some(info) = text("grubby")? {
-        let entries = info.lines().filter_map(|line| line.trim().strip_prefix("args="));
-        let entries: Vec<String> = entries.map(|line| unquoted(line).to_string()).collect();
-        if entries.is_empty() {
-            return Err(Delta::unknown("grubby tells of no kernel"));
-        }
-        return Ok(Lines { running, entries: Some(entries), menu: String::new(), files: None });
-    }
-    if matches!(replies[1].field("stat"), Live::Absent) {
-        let reason =
-            "there is neither grubby nor /etc/default/grub: how this host boots is not known";
-        return Err(Delta::lacking(reason));
-    }
-    let mut others: Vec<(String, String)> = Vec::new();
-    for line in text("others")?.unwrap_or_default().lines() {
-        match (line.strip_prefix('@'), others.last_mut()) {
-            (Some(path), _) => others.push((path.to_string(), String::new())),
-            (None, Some((_, text))) => text.extend([line, "\n"]),
-            (None, None) => {}
-        }
-    }
-    let files = Files {
-        main: main().read(&replies[1])?,
-        own: own().read(&replies[2])?,
-        others,
-        has_folder: text("folder")?.is_some(),
+/// Returns a remark where the running kernel was started otherwise.
+fn pending(args: &Args, reply: &Reply) -> Option<String> {
+    let line = match reply.text("cmdline") {
+        Ok(line) => line.unwrap_or_default(),
+        Err(reason) => return Some(format!("whether a reboot is pending is not known: {reason}")),
     };
-    let (menu, entries) = match is_image {
-        true => (None, None),
-        false => (text("menu")?, text("entries")?),
-    };
-    // Entries for repair are started otherwise on purpose.
-    let is_ordinary = |line: &&str| {
-        !kernel_line::words(line)
-            .iter()
-            .any(|word| matches!(*word, "single" | "recovery" | "rescue"))
-    };
-    let entries = entries.map(|text| text.lines().filter(is_ordinary).map(String::from).collect());
-    let entries = entries.filter(|entries: &Vec<String>| !entries.is_empty());
-    let menu = menu.map(|path| path.to_string()).unwrap_or_default();
-    Ok(Lines { running, entries, menu, files: Some(files) })
+    let running = args.compare("runtime", &Words::of(&line));
+    running.differs.then(|| match &running.before {
+        Live::Known(word) => format!("pending reboot: the running kernel has `{word}`"),
+        _ => format!("pending reboot: the running kernel has no `{}`", args.name),
+    })
 }
 
-fn unquoted(text: &str) -> &str {
-    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
-}
-
-impl Files {
-    /// Returns the words the files come to, with these texts in the place of the two we may change.
-    fn evaluate(&self, main: &str, own: &str) -> Result<Vec<String>, String> {
-        let is_later = |path: &str| path > OWN;
-        let early = self.others.iter().filter(|(path, _)| !is_later(path) && path != OWN);
-        let late = self.others.iter().filter(|(path, _)| is_later(path));
-        let texts = std::iter::once(main)
-            .chain(early.map(|(_, text)| &**text))
-            .chain(std::iter::once(if self.has_folder { own } else { "" }))
-            .chain(late.map(|(_, text)| &**text));
-        kernel_line::evaluate(texts)
+/// Compares what `grubby --info=ALL` says: every entry should have it.
+fn in_entries(args: &Args, text: &str) -> Delta {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("args="));
+    let entries: Vec<Words> = lines.map(|line| Words::of(line.trim_matches('"'))).collect();
+    if entries.is_empty() {
+        return Delta::unknown("`grubby --info=ALL` shows no arguments of any boot entry");
     }
+    Delta { attributes: vec![worst(args, "boot", &entries)], ..Delta::default() }
+}
 
-    /// Returns the two files as they should be.
-    fn changed(&self, args: &Args) -> (String, String) {
-        let main = kernel_line::without(&self.main.text, |word| args.is_doomed(word));
-        let own = kernel_line::without(&self.own.text, |word| args.is_doomed(word));
-        // Lines of ours that add nothing any more go.
-        let adds = |line: &&str| line.trim_end() != "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX\"";
-        let own: String = own.split_inclusive('\n').filter(adds).collect();
-        let has_it = |words: &[String]| words.iter().any(|word| args.is_same(word));
-        if args.state == State::Absent
-            || self.evaluate(&main, &own).is_ok_and(|words| has_it(&words))
-        {
-            return (main, own);
-        }
-        match self.has_folder {
-            false => (kernel_line::with(&main, &args.word()), own),
+/// Returns the attribute of the first entry that differs, or else of any.
+fn worst(args: &Args, name: &'static str, entries: &[Words]) -> Attribute {
+    let compared: Vec<Attribute> = entries.iter().map(|words| args.compare(name, words)).collect();
+    let differ = compared.iter().filter(|attribute| attribute.differs).count();
+    let first = compared.iter().find(|a| a.differs).or(compared.first()).cloned();
+    let note = (differ > 0 && differ < entries.len())
+        .then(|| format!("in {differ} of {} boot entries", entries.len()));
+    first.unwrap_or_else(|| args.attribute(name, Live::Absent)).noted(note)
+}
+
+fn in_files(args: &Args, replies: &[Reply]) -> Delta {
+    if let Ok(Some(image)) = replies[0].text("image") {
+        return Delta::unknown(format!("nothing boots from {image}: its boot menu is left alone"));
+    }
+    let found = match Grub::read(replies) {
+        Ok(found) => found,
+        Err(reason) => return Delta::unknown(reason),
+    };
+    let tool = match replies[0].text("tool") {
+        Ok(tool) => tool,
+        Err(reason) => return Delta::unknown(reason),
+    };
+    if tool.is_none() {
+        return Delta::lacking(match found.texts.is_empty() {
             true => {
-                let head = if own.is_empty() { "# Kept by drsync.\n" } else { "" };
-                let end = if own.is_empty() || own.ends_with('\n') { "" } else { "\n" };
-                (main, format!("{head}{own}{end}{}", kernel_line::addition(&args.word())))
+                "no boot loader was found, neither grubby with boot entries nor GRUB: what starts \
+                 this kernel from outside gives its arguments"
             }
+            false => {
+                "nothing here makes the boot menu: neither update-grub nor grub2-mkconfig is there"
+            }
+        });
+    }
+    let mut delta = Delta::default();
+    let boot = args.compare("boot", &found.words());
+    let note = boot.differs.then(|| "takes effect at the next boot".to_string());
+    // The menu is made for all of them at once: until ours is in the files, it may change under us.
+    delta.attributes.extend(menu(args, &replies[0]).filter(|_| !boot.differs));
+    delta.attributes.push(boot.noted(note));
+    let later = Grub { texts: after(&found.texts, found.rewritten(args)), ..found };
+    if args.compare("boot", &later.words()).differs {
+        delta.refused = Some(format!(
+            "the files in /etc/default make `{}` in a way only a shell understands: change it there",
+            args.name
+        ));
+    }
+    delta
+}
+
+/// Compares what the boot menu says; `None` where it has no kernel of its own.
+fn menu(args: &Args, reply: &Reply) -> Option<Attribute> {
+    let text = match reply.text("lines") {
+        Err(reason) => return Some(args.attribute("menu", Live::Unknown(reason))),
+        Ok(None) => return Some(args.attribute("menu", Live::Absent)),
+        Ok(Some(text)) => text,
+    };
+    let mut entries = Vec::new();
+    let mut is_ours = false;
+    for line in text.lines() {
+        match line.strip_prefix("### ") {
+            Some(mark) if mark.starts_with("BEGIN ") => is_ours = mark.contains("10_linux"),
+            Some(_) => is_ours = false,
+            // After the command and the kernel's file.
+            None if is_ours => entries.push(Words::of_entry(line)),
+            None => {}
         }
+    }
+    // An entry for repairs does not get what only GRUB_CMDLINE_LINUX_DEFAULT says.
+    let normal: Vec<Words> = entries.into_iter().filter(|words| !words.is_recovery()).collect();
+    (!normal.is_empty()).then(|| worst(args, "menu", &normal))
+}
+
+/// The files `grub-mkconfig` reads.
+struct Grub {
+    texts: Vec<Text>,
+    has_folder: bool,
+}
+
+impl Grub {
+    fn read(replies: &[Reply]) -> Result<Grub, String> {
+        let texts = texts::read(&replies[1])?;
+        // Only Debian's grub-mkconfig reads the folder, and only it comes with `update-grub`.
+        let has_folder = replies[0].text("tool")?.as_deref() == Some("update-grub");
+        Ok(Grub { texts, has_folder })
+    }
+
+    /// Returns the files that count, in the order in which they are read.
+    fn in_order(&self) -> Vec<&Text> {
+        let mut order: Vec<&Text> = self.texts.iter().filter(|t| t.path == DEFAULT).collect();
+        if self.has_folder {
+            order.extend(texts::in_order(&self.texts, &[FOLDER]));
+        }
+        order
+    }
+
+    fn words(&self) -> Words {
+        grub_default::evaluate(self.in_order().iter().map(|text| &*text.text))
+    }
+
+    /// Returns the texts of all files that should say something else.
+    fn rewritten(&self, args: &Args) -> Vec<(String, String)> {
+        let own = if self.has_folder { OWN } else { DEFAULT };
+        let mut new = Vec::new();
+        if !args.compare("boot", &self.words()).differs {
+            return new;
+        }
+        let is_all = args.state == State::Absent;
+        for text in self.in_order().into_iter().filter(|text| is_all || text.path == own) {
+            let without = match text.path == OWN {
+                true => grub_default::without_line(&text.text, &args.name),
+                false => grub_default::without(&text.text, &args.name),
+            };
+            new.push((text.path.clone(), without));
+        }
+        if args.state == State::Absent {
+            return new;
+        }
+        if !new.iter().any(|(path, _)| path == own) {
+            new.push((own.into(), String::new()));
+        }
+        // What GRUB_CMDLINE_LINUX_DEFAULT says comes later on the kernel's line, so ours must too.
+        let texts = after(&self.texts, new.clone());
+        let later = Grub { texts, has_folder: self.has_folder };
+        let is_default = later.words().is_in_default(&args.name);
+        for (_, text) in new.iter_mut().filter(|(path, _)| path == own) {
+            *text = match own == OWN {
+                true => grub_default::with_line(text, &args.word(), is_default),
+                false => grub_default::with(text, &args.word()),
+            };
+        }
+        new
     }
 }
 
-/// Refuses what a file that is not ours would undo.
-fn refuse(args: &Args, files: &Files, delta: &mut Delta) {
-    let changes = delta.differing().any(|attribute| attribute.name == "configuration");
-    if !changes || delta.refused.is_some() {
-        return;
-    }
-    let (main, own) = files.changed(args);
-    let line = files.evaluate(&main, &own).unwrap_or_default().join(" ");
-    if args.compare("configuration", std::iter::once(&*line)).differs {
-        let is_named = |text: &str| {
-            kernel_line::evaluate([text])
-                .is_ok_and(|words| words.iter().any(|word| args.is_doomed(word)))
-        };
-        let culprit = files.others.iter().find(|(_, text)| is_named(text));
-        let culprit = culprit.map_or("another of GRUB's files", |(path, _)| path);
-        delta.refused = Some(format!("{culprit} says otherwise: change it there"));
-    }
-}
-
-/// Tells whether the running kernel was started as declared.
-fn runtime(args: &Args, lines: &Lines, delta: &mut Delta) {
-    let Some(running) = &lines.running else { return };
-    let mut attribute = args.compare("runtime", std::iter::once(&**running));
-    let is_pending =
-        attribute.differs && delta.differing().next().is_none() && delta.refused.is_none();
-    attribute.differs &= args.require_reboot == RequireReboot::Drift;
-    if is_pending && args.require_reboot == RequireReboot::Report {
-        let now = match &attribute.before {
-            Live::Known(value) => format!("with {value}"),
-            _ => format!("without {}", args.word()),
-        };
-        delta.notes.push(format!("pending reboot: the kernel runs {now}"));
-    }
-    delta.attributes.push(attribute.noted("in force after a reboot".to_string()));
-}
-
-/// Whole words are removed: older grubbys take away whatever begins like them. What is added takes
-/// the place of all of its name, so those that are to stay are added with it.
-fn grubby(args: &Args, lines: &Lines) -> Action {
-    let entries = lines.entries.iter().flatten();
-    let mut named: Vec<&str> = Vec::new();
-    for word in entries.flat_map(|line| kernel_line::words(line)) {
-        if is_named(word, &args.name) && !named.contains(&word) {
-            named.push(word);
+/// Returns the texts as they will be once `new` is written.
+fn after(texts: &[Text], new: Vec<(String, String)>) -> Vec<Text> {
+    let mut texts = texts.to_vec();
+    for (path, text) in new {
+        match texts.iter_mut().find(|old| old.path == path) {
+            Some(old) => old.text = text.into(),
+            None => texts.push(Text { target: path.clone(), path, text: text.into() }),
         }
     }
-    let own = args.word();
-    let (mut remove, mut add) = (Vec::new(), Vec::new());
-    for word in named.into_iter().filter(|word| *word != own || args.state == State::Absent) {
-        match (args.is_doomed(word), args.state) {
-            (true, _) => remove.push(word),
-            (false, State::Present) => add.push(word),
-            (false, State::Absent) => {}
-        }
-    }
-    if args.state == State::Present {
-        add.push(&own);
-    }
-    Action::Host(&GRUBBY, [remove.join(" "), add.join(" ")].map(Argument::plain).to_vec())
+    texts
 }

@@ -1,49 +1,49 @@
-//! `os.kernel_module`: a kernel module: loaded now, loaded at boot, its parameters, or forbidden.
+//! `os.kernel_module`: a kernel module, loaded now and at boot, or kept away.
 //!
-//! Parameters follow Ansible's `modprobe`, but `persistent` follows `state` when it is left out:
-//! what is loaded now is loaded at boot too. Boot files are `/etc/modules-load.d/NAME.conf` and
-//! `/etc/modprobe.d/NAME.conf`; what other files say counts all the same, as modules-load.d(5) and
-//! modprobe.d(5) rank them. `-` and `_` are one letter. A module built into the kernel counts as
-//! loaded. What is in the initial ramdisk takes effect when that is made anew.
-//!
-//! `blacklist: true` forbids the module: neither devices nor `modprobe` can load it.
+//! Parameters follow Ansible's `modprobe`. `-` and `_` in a name are the same; what is built into
+//! the kernel counts as loaded. `persistent: present` keeps it for the next boot, in
+//! `/etc/modules-load.d/NAME.conf`, and its `params` in `/etc/modprobe.d/NAME.conf`; all files
+//! that are read at boot count, not just these two. Parameters of a module that is loaded change
+//! only when it is loaded anew: the plan says so. With `blacklist: true` (and `state: absent`)
+//! neither its devices nor a `modprobe` load it any more.
 //!
 //! ```yaml
-//! - name: Bonding
-//!   os.kernel_module: { name: bonding, params: "mode=4 miimon=100" }
-//!   hosts: nodes
-//! - name: No USB sticks
-//!   os.kernel_module: { name: usb-storage, state: absent, blacklist: true }
+//! - name: Bridged traffic passes the firewall
+//!   os.kernel_module: { name: br_netfilter, persistent: present }
+//!   hosts: all
+//! - name: No file systems nobody needs
+//!   os.kernel_module: { name: cramfs, state: absent, blacklist: true }
 //!   hosts: all
 //! ```
 
 use serde::Deserialize;
 
-use super::shared::edit::{self, Edit, Present};
-use super::shared::file::{FOLDER, REMOVE};
-use super::{Kind, Link, problem};
-use crate::model::change::Problem;
+use super::shared::edit::{append, bare};
+use super::shared::texts::{self, Text};
+use super::{Claim, Kind, Link, folders_above, problem};
+use crate::model::change::{Problem, Want};
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
 /// A kernel module.
 pub struct OsKernelModule;
 
-/// A kernel module: loaded now, loaded at boot, its parameters, or forbidden.
+/// A kernel module, loaded now and at boot, or kept away.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// Its name.
+    /// The module, without `.ko`.
     name: String,
-    /// Should it be loaded?
+    /// Should it be loaded now?
     #[serde(default)]
     state: State,
-    /// Its parameters, e.g. `mode=4 miimon=100`.
+    /// Its parameters, e.g. `mode=1 miimon=100`; left out, they stay as they are.
     params: Option<String>,
-    /// Should it be loaded at boot? `disabled` leaves the boot files alone.
-    persistent: Option<Persistent>,
-    /// Should nothing be able to load it?
+    /// At boot: load it (`present`), do not (`absent`), or leave that as it is (`disabled`).
+    #[serde(default)]
+    persistent: Persistent,
+    /// Keep it from being loaded at all? Left out, that stays as it is.
     blacklist: Option<bool>,
 }
 
@@ -55,207 +55,125 @@ enum State {
     Absent,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Persistent {
+    #[default]
     Disabled,
     Present,
     Absent,
 }
 
-/// Sets of NUMBER MODULE PARAMETERS: what the kernel and the boot files say of modules. One `awk`
-/// reads all files.
-static PROBE: Script = Script::together(
+/// Sets of NUMBER NAME PARAMETERS: what runs. The kernel tells names with `_` only.
+static LOADED: Script = Script::together(
     "drsync_modules",
     r#"
 drsync_modules() {
-  [ -n "$root" ] || drsync_modules_live "$@"
-  release=
-  if [ -z "$root" ] && [ -r /proc/sys/kernel/osrelease ]; then IFS= read -r release < /proc/sys/kernel/osrelease; fi
-  for folder in /etc /run /usr/local/lib /usr/lib /lib; do
-    for sort in modules-load modprobe; do
-      [ -d "$root$folder/$sort.d" ] || continue
-      [ -r "$root$folder/$sort.d" ] || printf 'lost %s\n' "$folder/$sort.d"
-      for file in "$root$folder/$sort.d"/*.conf; do
-        if [ -e "$file" ] || [ -L "$file" ]; then printf '%s %s\n' "$sort" "$file"; fi
-      done
-    done
-  done | mark=$mark root=$root release=$release awk '
-    function tell(n, name, status, text) {
-      printf "%s %s %s %s %d\n%s\n", ENVIRON["mark"], n, name, status, length(text), text
-    }
-    function plain(name) { gsub(/-/, "_", name); return name }
-    # `said` holds what the files say of each module: a path and a line.
-    function hear(sort, module, path, line) {
-      if (module in wanted) said[sort, module] = said[sort, module] path "|" line "\n"
-    }
-    function read(sort, path,  line, whole, got, word, shown) {
-      shown = substr(path, length(ENVIRON["root"]) + 1)
-      while ((got = (getline line < path)) > 0) {
-        sub(/\r$/, "", line)
-        if (sort == "modprobe" && line ~ /\\$/) { whole = whole substr(line, 1, length(line) - 1); continue }
-        line = whole line; whole = ""
-        gsub(/[ \t]+/, " ", line); sub(/^ /, "", line); sub(/ $/, "", line)
-        if (line == "" || line ~ /^[#;]/) continue
-        split(line, word, " ")
-        if (sort == "modules-load") hear(sort, plain(word[1]), shown, line)
-        else if (word[1] ~ /^(options|blacklist|install)$/) hear(sort, plain(word[2]), shown, line)
-      }
-      if (got < 0) lost = lost (lost == "" ? "" : ", ") shown
-      close(path)
-    }
-    BEGIN {
-      for (i = 1; i < ARGC; i += 3) { number[i] = ARGV[i]; module[i] = plain(ARGV[i + 1]); wanted[module[i]] }
-      while ((getline item < "-") > 0) {
-        sort = item; sub(/ .*/, "", sort)
-        path = substr(item, length(sort) + 2)
-        if (sort == "lost") { lost = lost (lost == "" ? "" : ", ") path; continue }
-        base = path; sub(/.*\//, "", base)
-        # Of two files with one name the one in the earlier folder counts.
-        if (!seen[sort, base]++) read(sort, path)
-      }
-      if (ENVIRON["root"] == "") {
-        while ((getline line < "/proc/modules") > 0) { split(line, word, " "); loaded[word[1]] }
-        while ((getline line < ("/lib/modules/" ENVIRON["release"] "/modules.builtin")) > 0) {
-          sub(/.*\//, "", line); sub(/\.ko.*$/, "", line); built[plain(line)]
-        }
-      }
-      for (i = 1; i < ARGC; i += 3) {
-        n = number[i]; name = module[i]
-        if (ENVIRON["root"] != "") tell(n, "image", "known", "yes")
-        else {
-          tell(n, "image", "absent", "")
-          if (name in loaded) tell(n, "runtime", "known", "loaded")
-          else if (name in built) tell(n, "runtime", "known", "built in")
-          # A kernel without loadable modules has no list of them.
-          else if (ENVIRON["release"] != "") tell(n, "runtime", "absent", "")
-          else tell(n, "runtime", "unknown", "there is no /proc")
-        }
-        if (lost != "") { tell(n, "modules-load", "unknown", "cannot read " lost); tell(n, "modprobe", "unknown", "cannot read " lost) }
-        else { tell(n, "modules-load", "known", said["modules-load", name]); tell(n, "modprobe", "known", said["modprobe", name]) }
-        print ENVIRON["mark"], n, "done"
-      }
-    }' "$@"
-}
-# Parameters of loaded modules, and the presence of modules that are in no list.
-drsync_modules_live() {
+  modules= builtin= release= said=
+  if [ -e "$root/proc/modules" ]; then
+    modules=$(cat "$root/proc/modules" 2>&1) || said=$modules
+    kernel=modules
+  elif [ -d "$root/sys/module" ]; then kernel=whole
+  elif [ -n "$root" ]; then said="no kernel runs below $root"
+  else said='neither /proc/modules nor /sys/module is there (a container?)'; fi
+  if [ -r "$root/proc/sys/kernel/osrelease" ] && IFS= read -r release < "$root/proc/sys/kernel/osrelease" &&
+    [ -r "$root/lib/modules/$release/modules.builtin" ]; then
+    builtin=$(tr - _ < "$root/lib/modules/$release/modules.builtin")
+  fi
   while [ $# -gt 0 ]; do
-    n=$1 name=$2 words=$3
-    while :; do case $name in *-*) name=${name%%-*}_${name#*-} ;; *) break ;; esac; done
-    if [ -d "/sys/module/$name" ]; then put sys yes; else absent sys; fi
-    set -f
-    for word in $words; do
-      word=${word%%=*}
-      path=/sys/module/$name/parameters/$word
-      if [ -r "$path" ] && IFS= read -r line < "$path"; then put "parameter.$word" "$line"; fi
-    done
-    set +f
+    n=$1
+    if [ -n "$said" ]; then unknown loaded "$said"; else drsync_modules_one "$2" "$3"; fi
+    finish
     shift 3
   done
 }
-"#,
-);
-
-/// `drsync_module load|unload NAME PARAMETERS`
-static MODULE: Script = Script::each(
-    "drsync_module",
-    r#"
-drsync_module() {
-  if [ -n "$root" ]; then echo 'an image has no kernel'; return 1; fi
-  case $1 in
-    load) (set -f; modprobe -- "$2" $3) ;;
-    *) modprobe -r -- "$2" ;;
+drsync_modules_one() {
+  put kernel "$kernel"
+  case "$nl$modules" in
+    *"$nl$1 "*) rest="$nl$modules"; rest=${rest#*"$nl$1 "}; put loaded "$1 ${rest%%"$nl"*}" ;;
+    *)
+      if [ -d "$root/sys/module/$1" ]; then put loaded built-in
+      else
+        case "$builtin$nl" in
+          *"/$1.ko$nl"*) put loaded built-in ;;
+          *)
+            if [ -z "$builtin" ] && [ ! -d "$root/sys/module" ]; then
+              unknown loaded 'what is built into the kernel cannot be seen (a container?)'
+            else absent loaded; drsync_modules_exists "$1"; fi ;;
+        esac
+      fi ;;
   esac
+  for name in $2; do
+    value=$root/sys/module/$1/parameters/$name
+    if [ -r "$value" ] && IFS= read -r value < "$value"; then put "param:$name" "$value"; fi
+  done
+}
+drsync_modules_exists() {
+  [ "$kernel" = modules ] || return
+  if [ -n "$root" ] && [ ! -x "${DRSYNC_COMMANDS:-/nonexistent}/modprobe" ]; then return; fi
+  if out=$(modprobe -n -q -- "$1" 2>&1); then return; fi
+  # An `install` line that forbids it says no as well; only this is a module that is not there.
+  out=$(modprobe -n -- "$1" 2>&1)
+  case $out in *"Module $1 not found"*) put lacks "$out" ;; esac
 }
 "#,
 );
 
-/// `drsync_module_forget FILE MODULE`: takes a module out of a list of those loaded at boot.
-static FORGET: Script = Script::each(
-    "drsync_module_forget",
+/// `drsync_module_change load|unload NAME [PARAMETER…]`.
+static CHANGE: Script = Script::each(
+    "drsync_module_change",
     r#"
-drsync_module_forget() {
-  path=$root$1
-  if [ -L "$path" ]; then
-    link=$(readlink -- "$path") || return
-    case $link in /*) path=$root$link ;; *) path=${path%/*}/$link ;; esac
+drsync_module_change() {
+  if [ -n "$root" ] && [ ! -x "${DRSYNC_COMMANDS:-/nonexistent}/modprobe" ]; then
+    echo "no kernel runs below $root"
+    return 1
   fi
-  new=$(mktemp "${path%/*}/.${path##*/}.drsync.XXXXXX") || return
-  trap 'rm -f -- "$new"' EXIT
-  MODULE=$2 awk '
-    { line = $0; sub(/^[ \t]+/, "", line); sub(/[ \t\r].*/, "", line); gsub(/-/, "_", line) }
-    line != ENVIRON["MODULE"]' "$path" > "$new" &&
-  chown "$(stat -c '%u:%g' -- "$path")" "$new" &&
-  chmod "$(stat -c '%a' -- "$path")" "$new" &&
-  mv -f -T -- "$new" "$path"
+  verb=$1
+  shift
+  case $verb in load) modprobe -- "$@" ;; *) modprobe -r -- "$1" ;; esac
 }
 "#,
 );
 
-/// A line of a boot file.
-#[derive(Debug, PartialEq)]
-struct Said {
-    path: String,
-    line: String,
-}
+/// The folders read at boot, most important first (modules-load.d(5)).
+const LOAD: [&str; 4] = [
+    "/etc/modules-load.d",
+    "/run/modules-load.d",
+    "/usr/local/lib/modules-load.d",
+    "/usr/lib/modules-load.d",
+];
 
-impl Said {
-    fn words(&self) -> impl Iterator<Item = &str> {
-        self.line.split_whitespace()
-    }
-
-    fn is(&self, rule: &str) -> bool {
-        self.words().next() == Some(rule)
-    }
-}
-
-/// What a host says of a module.
-struct Module {
-    is_image: bool,
-    runtime: Option<String>,
-    loads: Vec<Said>,
-    rules: Vec<Said>,
-}
+/// The folders `modprobe` reads, most important first (modprobe.d(5)).
+const PROBE: [&str; 5] = [
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
+];
 
 impl Args {
-    fn module(&self) -> String {
+    /// The name as the kernel tells it.
+    fn plain(&self) -> String {
         self.name.replace('-', "_")
     }
 
-    fn persistent(&self) -> Persistent {
-        self.persistent.unwrap_or(match self.state {
-            State::Present => Persistent::Present,
-            State::Absent => Persistent::Absent,
-        })
+    fn load_file(&self) -> String {
+        format!("{}/{}.conf", LOAD[0], self.name)
     }
 
-    fn loads_path(&self) -> String {
-        format!("/etc/modules-load.d/{}.conf", self.name)
+    fn probe_file(&self) -> String {
+        format!("{}/{}.conf", PROBE[0], self.name)
     }
 
-    fn rules_path(&self) -> String {
-        format!("/etc/modprobe.d/{}.conf", self.name)
+    /// Returns the wished parameters for boot; `None` when they stay as they are.
+    fn kept(&self) -> Option<Vec<&str>> {
+        match self.persistent {
+            Persistent::Disabled => None,
+            Persistent::Present => self.params.as_deref().map(|p| p.split_whitespace().collect()),
+            Persistent::Absent => Some(Vec::new()),
+        }
     }
-
-    /// Returns the parameters, when they are to be kept for boot.
-    fn kept_params(&self) -> Option<Vec<(String, String)>> {
-        let params = self.params.as_deref()?;
-        (self.persistent() == Persistent::Present).then(|| split(params))
-    }
-}
-
-fn editing(path: &str) -> Edit<'_> {
-    Edit { create: true, ..Edit::of(path) }
-}
-
-/// Splits parameters into names, `-` and `_` being one letter, and values.
-fn split(params: &str) -> Vec<(String, String)> {
-    let words = params.split_whitespace();
-    let pair = |word: &str| {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        (name.replace('-', "_"), value.to_string())
-    };
-    words.map(pair).collect()
 }
 
 impl Kind for OsKernelModule {
@@ -265,388 +183,446 @@ impl Kind for OsKernelModule {
     const SOURCE: &'static str = include_str!("os_kernel_module.rs");
 
     fn key(args: &Args) -> String {
-        args.module()
+        args.plain()
     }
 
     fn check(args: &Args) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut add = |name: &str, said: String| problems.push(problem(&[name], said, None));
-        let shown = |text: &str| text.chars().take(60).collect::<String>();
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let is_sound = args.name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && args.name.chars().all(is_part)
-            && args.name.len() <= 60;
-        if !is_sound {
-            add("name", format!("`{}` is not the name of a module", shown(&args.name)));
-        }
-        let params = args.params.as_deref().unwrap_or_default();
-        let is_param = |word: &str| {
-            let name = word.split('=').next().unwrap_or_default();
-            let value = word[name.len()..].chars();
-            let is_plain = |c: char| c.is_ascii_graphic() && !"\"'\\#$`|".contains(c);
-            !name.is_empty()
-                && !name.starts_with('-')
-                && name.chars().all(is_part)
-                && value.into_iter().all(is_plain)
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_name = |text: &str| {
+            !text.is_empty() && !text.starts_with(['-', '.']) && text.chars().all(is_part)
         };
-        if let Some(word) = params.split_whitespace().find(|word| !is_param(word)) {
-            add("params", format!("`{}` is not NAME=VALUE", shown(word)));
+        if !is_name(&args.name) || args.name.len() > 60 || args.name.ends_with(".ko") {
+            let hint = Some("write its name alone, as in `br_netfilter`");
+            problems.push(problem(&["name"], "this is not the name of a kernel module", hint));
         }
-        if params.len() > 1000 || params.contains(['\n', '\r']) {
-            add("params", "parameters are one line of at most 1000 characters".into());
+        let words: Vec<&str> = args.params.as_deref().unwrap_or("").split_whitespace().collect();
+        let is_sound = |word: &&str| {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            is_name(name)
+                && !value.contains(|c: char| c.is_control() || matches!(c, '"' | '\'' | '\\'))
+        };
+        let is_long = args.params.as_ref().is_some_and(|params| params.len() > 1000);
+        if is_long || !words.iter().all(is_sound) {
+            let said = "parameters are written `name=value`, without quotes, 1000 bytes at most";
+            problems.push(problem(&["params"], said, None));
         }
-        let is_present = args.state == State::Present;
-        if !is_present && args.params.is_some() {
-            add("params", "a module that should not be loaded has no parameters".into());
+        let mut names: Vec<&str> = words.iter().map(|word| param_name(word)).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let said = format!("`{}` is given twice", twice[0]);
+            problems.push(problem(&["params"], said, None));
         }
-        if is_present && args.blacklist == Some(true) {
-            add("blacklist", "what is forbidden cannot be loaded: `state: absent`".into());
+        if args.blacklist == Some(true)
+            && (args.state == State::Present || args.persistent == Persistent::Present)
+        {
+            let hint = Some("add `state: absent`");
+            problems.push(problem(&["blacklist"], "what is kept away cannot be loaded", hint));
+        }
+        if args.state == State::Absent && args.persistent == Persistent::Present {
+            let said = "it cannot be loaded at boot and yet not be loaded";
+            problems.push(problem(&["persistent"], said, None));
         }
         problems
     }
 
     fn ask(args: &Args) -> Vec<Question> {
-        let words = [&*args.name, args.params.as_deref().unwrap_or_default()];
+        let params = args.params.as_deref().unwrap_or("").split_whitespace().map(param_name);
+        let params = params.collect::<Vec<_>>().join(" ");
+        let places: Vec<String> =
+            LOAD.iter().chain(&PROBE).map(|folder| format!("{folder}/")).collect();
+        let places: Vec<&str> = places.iter().map(|place| &**place).collect();
         vec![
-            Question::Probe(&PROBE, words.map(Argument::plain).to_vec()),
-            editing(&args.loads_path()).ask(),
-            editing(&args.rules_path()).ask(),
+            Question::Probe(&LOADED, vec![Argument::plain(args.plain()), Argument::plain(params)]),
+            texts::ask(".conf", &places),
         ]
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let live = match read(&replies[0]) {
-            Ok(live) => live,
+        let texts = match texts::read(&replies[1]) {
+            Ok(texts) => texts,
             Err(reason) => return Delta::unknown(reason),
         };
-        for (path, reply) in [args.loads_path(), args.rules_path()].iter().zip(&replies[1..]) {
-            if let Err(delta) = editing(path).read(reply) {
-                return delta;
-            }
+        let mut delta = runtime(args, &replies[0]);
+        if args.persistent != Persistent::Disabled {
+            delta.attributes.push(boot(args, &texts));
         }
-        let mut delta = Delta::default();
-        delta.attributes.extend(runtime(args, &live));
-        delta.attributes.extend(boot(args, &live));
-        delta.attributes.extend(params(args, &live));
-        delta.attributes.extend(blacklist(args, &live));
-        remarks(args, &live, &replies[0], &mut delta);
-        refuse(args, &live, &mut delta);
+        if let Some(wish) = args.kept() {
+            let live = options(args, &texts).join(" ");
+            let live = if live.is_empty() { Live::Absent } else { Live::Known(Value::text(live)) };
+            let wish = sorted(wish).join(" ");
+            delta.attributes.push(match wish.is_empty() {
+                true => gone("boot_params", live),
+                false => Attribute::new("boot_params", live, Value::text(wish)),
+            });
+        }
+        if let Some(wish) = args.blacklist {
+            let live = Live::Known(Value::Bool(is_forbidden(args, &texts, wish)));
+            delta.attributes.push(Attribute::new("blacklist", live, Value::Bool(wish)));
+        }
+        if delta.refused.is_none() {
+            delta.refused = hindrance(args, &texts, &delta);
+        }
         delta
     }
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
-        let Ok(live) = read(&replies[0]) else { return Vec::new() };
-        let differs = |name: &str| delta.differing().any(|attribute| attribute.name == name);
+        let Ok(texts) = texts::read(&replies[1]) else { return Vec::new() };
         let mut actions = Vec::new();
-        if differs("boot") {
-            let present = editing(&args.loads_path()).read(&replies[1]);
-            actions.extend(present.iter().flat_map(|present| loads_steps(args, &live, present)));
+        for (path, new) in rewritten(args, &texts) {
+            actions.extend(texts::write(&texts, &path, &new));
         }
-        if differs("params") || differs("blacklist") {
-            let present = editing(&args.rules_path()).read(&replies[2]);
-            actions.extend(present.iter().flat_map(|present| {
-                let text = rules_text(args, &present.text);
-                put(&args.rules_path(), present, &text)
-            }));
-        }
-        if differs("runtime") {
+        if delta.differing().any(|attribute| attribute.name == "runtime") {
             let verb = if args.state == State::Present { "load" } else { "unload" };
-            let params = args.params.as_deref().unwrap_or_default();
-            let words = [verb, &args.name, params].map(Argument::plain);
-            actions.push(Action::Host(&MODULE, words.to_vec()));
+            let params = match args.state {
+                State::Present => args.params.as_deref().unwrap_or(""),
+                State::Absent => "",
+            };
+            let words = [verb, &args.name].into_iter().chain(params.split_whitespace());
+            actions.push(Action::Host(&CHANGE, words.map(Argument::plain).collect()));
         }
         actions
     }
 
     fn needs(args: &Args) -> Vec<Link> {
-        let paths = [args.loads_path(), args.rules_path()];
-        paths.iter().flat_map(|path| editing(path).needs()).collect()
+        let mut links = folders_above(&args.load_file());
+        links.extend(folders_above(&args.probe_file()));
+        links.push(Link::new("os.package", "kmod"));
+        links
     }
-}
 
-/// Reads what a host replied. Errors: why it is unknown.
-fn read(reply: &Reply) -> Result<Module, String> {
-    let said = |name: &str| -> Result<Vec<Said>, String> {
-        let text = reply.text(name)?.unwrap_or_default();
-        let lines = text.lines().filter_map(|line| line.split_once('|'));
-        Ok(lines.map(|(path, line)| Said { path: path.into(), line: line.into() }).collect())
-    };
-    let is_image = reply.text("image")?.is_some();
-    let runtime = match is_image {
-        true => None,
-        false => match (reply.text("runtime")?, reply.text("sys")?) {
-            (Some(word), _) => Some(word.to_string()),
-            // Not every kernel comes with a list of what is built into it.
-            (None, Some(_)) => Some("built in".into()),
+    fn claims(args: &Args) -> Option<Claim> {
+        match (args.kept(), args.blacklist) {
             (None, None) => None,
-        },
-    };
-    Ok(Module { is_image, runtime, loads: said("modules-load")?, rules: said("modprobe")? })
-}
-
-fn is_built_in(live: &Module) -> bool {
-    live.runtime.as_deref() == Some("built in")
-}
-
-/// Compares what is with "loaded" or "not there".
-fn loaded(name: &'static str, wish: bool, is_loaded: bool) -> Attribute {
-    let word = Value::text("loaded");
-    let before = if is_loaded { Live::Known(word.clone()) } else { Live::Absent };
-    let after = if wish { Want::Value(word) } else { Want::Absent(None) };
-    Attribute { name: name.into(), before, after, differs: wish != is_loaded, note: None }
-}
-
-fn runtime(args: &Args, live: &Module) -> Option<Attribute> {
-    let attribute = loaded("runtime", args.state == State::Present, live.runtime.is_some());
-    let note = is_built_in(live).then(|| "it is built into the kernel".to_string());
-    (!live.is_image).then(|| attribute.noted(note))
-}
-
-fn boot(args: &Args, live: &Module) -> Option<Attribute> {
-    let wish = match args.persistent() {
-        Persistent::Disabled => return None,
-        Persistent::Present => true,
-        Persistent::Absent => false,
-    };
-    let is_loaded = !live.loads.is_empty() || (wish && is_built_in(live));
-    let files: Vec<&str> = live.loads.iter().map(|said| &*said.path).collect();
-    let note = (!files.is_empty()).then(|| format!("listed in {}", files.join(", ")));
-    Some(loaded("boot", wish, is_loaded).noted(note))
-}
-
-/// Returns the parameters of the lines that `pick` picks, the last of each name.
-fn options(live: &Module, pick: impl Fn(&Said) -> bool) -> Vec<(String, String)> {
-    let mut rules: Vec<&Said> =
-        live.rules.iter().filter(|said| said.is("options") && pick(said)).collect();
-    // modprobe goes by the names of the files, whatever folder they are in.
-    let base = |said: &Said| said.path.rsplit('/').next().unwrap_or_default().to_string();
-    rules.sort_by_key(|said| base(said));
-    let mut found: Vec<(String, String)> = Vec::new();
-    for (name, value) in
-        rules.iter().flat_map(|said| split(&said.words().skip(2).collect::<Vec<_>>().join(" ")))
-    {
-        match found.iter_mut().find(|(known, _)| *known == name) {
-            Some(slot) => slot.1 = value,
-            None => found.push((name, value)),
-        }
-    }
-    found
-}
-
-fn shown(params: &[(String, String)]) -> Value {
-    let word = |(name, value): &(String, String)| match value.is_empty() {
-        true => name.clone(),
-        false => format!("{name}={value}"),
-    };
-    Value::text(params.iter().map(word).collect::<Vec<_>>().join(" "))
-}
-
-/// Compares the parameters: those declared, and those our own file sets beyond.
-fn params(args: &Args, live: &Module) -> Option<Attribute> {
-    let want = args.kept_params()?;
-    let own = options(live, |said| said.path == args.rules_path());
-    let counts = |name: &String| want.iter().chain(&own).any(|(known, _)| known == name);
-    let mut found = options(live, |_| true);
-    found.retain(|(name, _)| counts(name));
-    let sorted = |list: &[(String, String)]| {
-        let mut list = list.to_vec();
-        list.sort();
-        list
-    };
-    let same = sorted(&found) == sorted(&want);
-    let before = match found.is_empty() {
-        true if !want.is_empty() => Live::Absent,
-        _ if same => Live::Known(shown(&want)),
-        _ => Live::Known(shown(&found)),
-    };
-    Some(Attribute { differs: !same, ..Attribute::new("params", before, shown(&want)) })
-}
-
-fn is_forbidding(said: &Said) -> bool {
-    let command = said.words().nth(2).unwrap_or_default();
-    let name = command.rsplit('/').next().unwrap_or_default();
-    said.is("install") && matches!(name, "false" | "true")
-}
-
-fn blacklist(args: &Args, live: &Module) -> Option<Attribute> {
-    let wish = args.blacklist?;
-    let is_listed = live.rules.iter().any(|said| said.is("blacklist"));
-    let is_forbidden = live.rules.iter().any(is_forbidding);
-    let is_on = if wish { is_listed && is_forbidden } else { is_listed || is_forbidden };
-    Some(Attribute::new("blacklist", Live::Known(Value::Bool(is_on)), Value::Bool(wish)))
-}
-
-/// Tells of parameters that are not in force although all files are right.
-fn remarks(args: &Args, live: &Module, reply: &Reply, delta: &mut Delta) {
-    let truth = |value: &str| match value {
-        "Y" | "y" | "true" => "1".to_string(),
-        "N" | "n" | "false" => "0".to_string(),
-        other => other.to_string(),
-    };
-    for (name, want) in split(args.params.as_deref().unwrap_or_default()) {
-        let now = reply.text(&format!("parameter.{name}")).ok().flatten();
-        if let Some(now) = now.filter(|now| truth(now.trim()) != truth(&want)) {
-            let when = match is_built_in(live) {
-                true => format!("os.kernel_arg takes `{}.{name}` for a built-in module", args.name),
-                false => format!("{name}={want} counts when the module is loaded anew"),
-            };
-            delta.notes.push(format!("it runs with {name}={}: {when}", now.trim()));
+            _ => Some(Claim::Part(args.probe_file())),
         }
     }
 }
 
-/// Refuses what only others can change.
-fn refuse(args: &Args, live: &Module, delta: &mut Delta) {
-    let differs = |name: &str| delta.differing().any(|attribute| attribute.name == name);
-    let is_foreign = |said: &&Said| !said.path.starts_with("/etc/");
-    let other = |said: &&Said| said.path != args.rules_path();
-    let of_package = live.loads.iter().find(is_foreign);
-    if differs("runtime") && args.state == State::Absent && is_built_in(live) {
-        delta.refused = Some("it is built into the kernel".into());
-    } else if let (true, Persistent::Absent, Some(said)) =
-        (differs("boot"), args.persistent(), of_package)
-    {
-        let base = said.path.rsplit('/').next().unwrap_or_default();
+fn param_name(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(name, _)| name)
+}
+
+fn sorted<T: Ord>(mut words: Vec<T>) -> Vec<T> {
+    words.sort_unstable();
+    words
+}
+
+fn gone(name: &'static str, before: Live) -> Attribute {
+    let differs = matches!(before, Live::Known(_));
+    Attribute { name: name.into(), before, after: Want::Absent(None), differs, note: None }
+}
+
+/// Compares what runs; the result may be refused, and has a note where parameters are others.
+fn runtime(args: &Args, reply: &Reply) -> Delta {
+    let loaded = match reply.text("loaded") {
+        Ok(loaded) => loaded,
+        Err(reason) => return one(Attribute::new("runtime", Live::Unknown(reason), shown(args))),
+    };
+    let Some(loaded) = loaded else { return not_loaded(args, reply) };
+    if args.state == State::Absent {
+        let mut delta = one(gone("runtime", Live::Known(Value::text("loaded"))));
+        if &*loaded == "built-in" {
+            let said = format!("`{}` is built into the kernel: it cannot be unloaded", args.name);
+            delta.refused = Some(said);
+        } else if let Some(users) = users(&loaded) {
+            let attribute = delta.attributes.remove(0).noted(format!("in use by {users}"));
+            delta.attributes.push(attribute);
+        }
+        return delta;
+    }
+    let mut delta = one(Attribute::new("runtime", Live::Known(shown(args)), shown(args)));
+    for word in args.params.as_deref().unwrap_or("").split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap_or((word, "Y"));
+        if let Ok(Some(live)) = reply.text(&format!("param:{name}"))
+            && !is_same_value(live.trim(), value)
+        {
+            delta.notes.push(format!(
+                "`{name}` is {} as long as the module stays loaded: load it anew, or reboot",
+                live.trim()
+            ));
+        }
+    }
+    delta
+}
+
+fn shown(args: &Args) -> Value {
+    Value::text(if args.state == State::Present { "loaded" } else { "not loaded" })
+}
+
+fn one(attribute: Attribute) -> Delta {
+    Delta { attributes: vec![attribute], ..Delta::default() }
+}
+
+fn not_loaded(args: &Args, reply: &Reply) -> Delta {
+    if args.state == State::Absent {
+        return one(gone("runtime", Live::Absent));
+    }
+    let mut delta = one(Attribute::new("runtime", Live::Absent, shown(args)));
+    if reply.text("kernel") == Ok(Some("whole".into())) {
         delta.refused = Some(format!(
-            "{} has it loaded at boot: a file of yours, /etc/modules-load.d/{base}, would take its place",
-            said.path
+            "this kernel has no modules, and `{}` is not built into it: declare it for other \
+             hosts only",
+            args.name
         ));
-    } else if differs("params") {
-        let want = args.kept_params().unwrap_or_default();
-        let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_string();
-        let wins = |said: &&Said| base(&said.path) > base(&args.rules_path());
-        let clash = |said: &&Said| {
-            let set = split(&said.words().skip(2).collect::<Vec<_>>().join(" "));
-            set.iter().any(|(n, v)| want.iter().any(|(name, value)| n == name && v != value))
-        };
-        let options = live.rules.iter().filter(|said| said.is("options"));
-        if let Some(said) = options.filter(other).filter(wins).find(clash) {
-            delta.refused =
-                Some(format!("{} says otherwise and counts more: {}", said.path, said.line));
-        }
-    } else if differs("blacklist") && args.blacklist == Some(false) {
-        let forbids = |said: &&Said| said.is("blacklist") || is_forbidding(said);
-        if let Some(said) = live.rules.iter().filter(forbids).find(other) {
-            delta.refused = Some(format!("{} forbids it: {}", said.path, said.line));
-        }
+    } else if let Ok(Some(said)) = reply.text("lacks") {
+        delta.refused = Some(format!("the running kernel has no such module: {}", said.trim()));
+        delta.is_curable = true;
     }
+    delta
 }
 
-/// Returns the writes that list the module, or take it out of every list.
-fn loads_steps(args: &Args, live: &Module, present: &Present) -> Vec<Action> {
-    let path = args.loads_path();
-    if args.persistent() == Persistent::Present {
-        let mut text = present.text.to_string();
-        edit::append(&mut text, &args.name);
-        return put(&path, present, &text);
-    }
-    let mut actions = Vec::new();
-    for said in &live.loads {
-        if said.path != path {
-            let words = [said.path.clone(), args.module()].map(Argument::plain);
-            actions.push(Action::Host(&FORGET, words.to_vec()));
-        }
-    }
-    if live.loads.iter().any(|said| said.path == path) {
-        let is_it = |line: &&str| {
-            let word = line.split_whitespace().next().unwrap_or_default();
-            word.replace('-', "_") == args.module()
-        };
-        let lines = edit::lines(&present.text);
-        let text: String = lines.into_iter().filter(|line| !is_it(line)).collect();
-        actions.extend(put(&path, present, &text));
-    }
-    actions
+/// Returns which modules use one, from its line in `/proc/modules`: `NAME SIZE COUNT a,b, Live …`.
+fn users(line: &str) -> Option<&str> {
+    let users = line.split_whitespace().nth(3)?.trim_end_matches(',');
+    (users != "-").then_some(users)
 }
 
-/// Replaces our own file; one with nothing in it goes.
-fn put(path: &str, present: &Present, text: &str) -> Vec<Action> {
-    if text.trim().is_empty() && present.stat.is_some() {
-        return vec![Action::Host(&REMOVE, vec![Argument::plain(path)])];
-    }
-    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-    let folder = Action::Host(&FOLDER, vec![Argument::plain(folder)]);
-    let mut actions: Vec<Action> = present.stat.is_none().then_some(folder).into_iter().collect();
-    actions.extend(editing(path).write(present, text, false));
-    actions
-}
-
-/// Returns our own file of rules with the declared ones in the place of the old.
-fn rules_text(args: &Args, text: &str) -> String {
-    let params = args.kept_params();
-    let is_doomed = |rule: &str| {
-        let mut words = rule.split_whitespace();
-        let (rule, module) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        module.replace('-', "_") == args.module()
-            && match rule {
-                "options" => params.is_some(),
-                "blacklist" | "install" => args.blacklist.is_some(),
-                _ => false,
-            }
+/// The kernel shows switches as `Y` and `N`, and numbers in its own way.
+fn is_same_value(live: &str, wish: &str) -> bool {
+    let switch = |text: &str| match text {
+        "Y" | "y" | "1" => Some(true),
+        "N" | "n" | "0" => Some(false),
+        _ => None,
     };
-    let mut new = String::with_capacity(text.len());
-    let mut rule = String::new();
-    // A line that ends with a backslash goes on in the next one.
-    for line in edit::lines(text) {
-        rule.push_str(line);
-        if !edit::bare(line).ends_with('\\') {
-            new.push_str(if is_doomed(&rule) { "" } else { &rule });
-            rule.clear();
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(hex) => i64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    };
+    live == wish
+        || switch(live).is_some_and(|live| switch(wish) == Some(live))
+        || number(live).is_some_and(|live| number(wish) == Some(live))
+}
+
+fn is_same_name(found: &str, args: &Args) -> bool {
+    found.replace('-', "_") == args.plain()
+}
+
+/// Lines of `modprobe.d`: one that ends in `\` goes on in the next.
+fn whole_lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in text.split_inclusive('\n') {
+        match lines.last_mut().filter(|_| goes_on) {
+            Some(last) => last.push_str(line),
+            None => lines.push(line.to_string()),
+        }
+        goes_on = bare(line).ends_with('\\');
+    }
+    lines
+}
+
+/// Returns the words of a line, without those of a comment.
+fn words(line: &str) -> Vec<&str> {
+    let parts = line.split("\\\n").flat_map(str::split_whitespace);
+    match line.trim_start().starts_with('#') {
+        true => Vec::new(),
+        false => parts.collect(),
+    }
+}
+
+/// Returns whether a line of `modules-load.d` loads the module.
+fn loads(args: &Args, line: &str) -> bool {
+    // Ansible leaves remarks after a name alone; systemd does not know them.
+    is_same_name(line.trim(), args)
+}
+
+/// Returns whether a line of `modprobe.d` forbids the module.
+fn forbids(args: &Args, line: &str) -> bool {
+    match words(line)[..] {
+        ["blacklist", name] => is_same_name(name, args),
+        ["install", name, command, ..] => is_same_name(name, args) && is_refusal(command),
+        _ => false,
+    }
+}
+
+fn is_refusal(command: &str) -> bool {
+    matches!(command.rsplit('/').next(), Some("false" | "true"))
+}
+
+fn sets(args: &Args, line: &str) -> bool {
+    matches!(words(line)[..], ["options", name, ..] if is_same_name(name, args))
+}
+
+fn boot(args: &Args, texts: &[Text]) -> Attribute {
+    let order = texts::in_order(texts, &LOAD);
+    let file = order.iter().find(|text| text.text.lines().any(|line| loads(args, line)));
+    let live = file.map_or(Live::Absent, |_| Live::Known(Value::text("loaded")));
+    let attribute = match args.persistent {
+        Persistent::Absent => gone("boot", live),
+        _ => Attribute::new("boot", live, Value::text("loaded")),
+    };
+    attribute.noted(file.map(|file| format!("by {}", file.path)))
+}
+
+/// Returns the parameters that hold at boot: those of `/etc` and those declared. Others come with
+/// the distribution. Of two values the one read later counts.
+fn options<'a>(args: &Args, texts: &'a [Text]) -> Vec<String> {
+    let declared: Vec<&str> = args.kept().unwrap_or_default();
+    let mut found: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    for text in texts::in_order(texts, &PROBE) {
+        for line in whole_lines(&text.text).iter().filter(|line| sets(args, line)) {
+            for word in &words(line)[2..] {
+                let name = param_name(word);
+                let counts = text.path.starts_with("/etc/")
+                    || found.contains_key(name)
+                    || declared.iter().any(|declared| param_name(declared) == name);
+                if counts {
+                    found.insert(name.into(), word.to_string());
+                }
+            }
         }
     }
-    new.push_str(&rule);
-    if let Some(params) =
-        args.params.as_deref().filter(|p| params.is_some() && !p.trim().is_empty())
-    {
-        let words: Vec<&str> = params.split_whitespace().collect();
-        edit::append(&mut new, &format!("options {} {}", args.name, words.join(" ")));
+    sorted(found.into_values().collect())
+}
+
+/// With `wish`, returns whether it is kept away in both ways; without, whether it is in any.
+fn is_forbidden(args: &Args, texts: &[Text], wish: bool) -> bool {
+    let order = texts::in_order(texts, &PROBE);
+    let lines = order.iter().flat_map(|text| whole_lines(&text.text));
+    let lines: Vec<String> = lines.filter(|line| forbids(args, line)).collect();
+    let has = |word: &str| lines.iter().any(|line| words(line)[0] == word);
+    match wish {
+        true => has("blacklist") && has("install"),
+        false => !lines.is_empty(),
     }
-    if args.blacklist == Some(true) {
-        edit::append(&mut new, &format!("blacklist {}", args.name));
-        edit::append(&mut new, &format!("install {} /bin/false", args.name));
+}
+
+/// Returns the texts of all files that should say something else.
+fn rewritten(args: &Args, texts: &[Text]) -> Vec<(String, String)> {
+    let mut new = Vec::new();
+    let is_ours = |text: &Text| text.path.starts_with("/etc/");
+    if args.persistent == Persistent::Absent {
+        for text in texts::in_order(texts, &LOAD).into_iter().filter(|text| is_ours(text)) {
+            let lines = text.text.split_inclusive('\n');
+            let lines = lines.map(|line| silenced(line, loads(args, line))).collect();
+            new.push((text.path.clone(), lines));
+        }
+    } else if args.persistent == Persistent::Present
+        && matches!(boot(args, texts).before, Live::Absent)
+    {
+        let path = args.load_file();
+        let old = texts.iter().find(|text| text.path == path).map_or("", |text| &*text.text);
+        let mut lines = old.to_string();
+        append(&mut lines, &args.name);
+        new.push((path, lines));
+    }
+    let wish = args.kept();
+    let set_anew = wish.as_ref().is_some_and(|wish| sorted(wish.clone()) != options(args, texts));
+    let forbid = args.blacklist.filter(|wish| is_forbidden(args, texts, *wish) != *wish);
+    let own = args.probe_file();
+    let mut is_there = false;
+    for text in texts::in_order(texts, &PROBE).into_iter().filter(|text| is_ours(text)) {
+        is_there |= text.path == own;
+        let is_out = |line: &str| {
+            let is_over = forbid == Some(false) || (forbid == Some(true) && text.path == own);
+            (set_anew && sets(args, line)) || (is_over && forbids(args, line))
+        };
+        let lines = whole_lines(&text.text);
+        let mut lines: String = match text.path == own {
+            true => lines.into_iter().filter(|line| !is_out(line)).collect(),
+            false => lines.iter().map(|line| silenced(line, is_out(line))).collect(),
+        };
+        if text.path == own {
+            add(args, &mut lines, set_anew, forbid);
+        }
+        new.push((text.path.clone(), lines));
+    }
+    let mut lines = String::new();
+    add(args, &mut lines, set_anew, forbid);
+    if !is_there && !lines.is_empty() {
+        new.push((own, lines));
     }
     new
+}
+
+/// Returns a line, as a comment where it should not count.
+fn silenced(line: &str, is_out: bool) -> String {
+    if is_out { format!("#{line}") } else { line.to_string() }
+}
+
+/// Appends what is wished to the text of our own file: one option a line, as Ansible reads it.
+fn add(args: &Args, text: &mut String, set_anew: bool, forbid: Option<bool>) {
+    for word in args.kept().filter(|_| set_anew).unwrap_or_default() {
+        append(text, &format!("options {} {word}", args.name));
+    }
+    if forbid == Some(true) {
+        append(text, &format!("blacklist {}", args.name));
+        append(text, &format!("install {} /bin/false", args.name));
+    }
+}
+
+/// Returns why writing would not help: a file that is not ours says otherwise.
+fn hindrance(args: &Args, texts: &[Text], delta: &Delta) -> Option<String> {
+    let later: Vec<Text> = after(texts, rewritten(args, texts));
+    let foreign = |folders: &[&str], finds: &dyn Fn(&str) -> bool| {
+        let order = texts::in_order(&later, folders);
+        let found =
+            order.iter().rev().find(|text| whole_lines(&text.text).iter().any(|l| finds(l)));
+        found.map(|text| text.path.clone()).unwrap_or_default()
+    };
+    let mask = |path: &str, folder: &str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        format!("hide it by a link {folder}/{name} to /dev/null")
+    };
+    if args.persistent == Persistent::Absent && boot(args, &later).differs {
+        let path = foreign(&LOAD, &|line| loads(args, line));
+        return Some(format!("{path} loads it too: {}", mask(&path, LOAD[0])));
+    }
+    if args.kept().is_some_and(|wish| sorted(wish) != options(args, &later)) {
+        let own = args.probe_file();
+        let path = foreign(&PROBE, &|line| sets(args, line));
+        return Some(format!("{path} counts for more than {own}: {}", mask(&path, PROBE[0])));
+    }
+    let is_loading = args.state == State::Present
+        && delta.differing().any(|attribute| attribute.name == "runtime");
+    // `modprobe NAME` heeds `install` lines only; at boot, `blacklist` counts too.
+    let heeds = |line: &str| match words(line).first() {
+        Some(&"install") => is_loading,
+        _ => args.persistent == Persistent::Present,
+    };
+    let stops = |line: &str| forbids(args, line) && (args.blacklist == Some(false) || heeds(line));
+    let path = foreign(&PROBE, &stops);
+    match path.starts_with("/etc/") {
+        _ if path.is_empty() => None,
+        true => Some(format!("{path} keeps it from being loaded: add `blacklist: false`")),
+        false => Some(format!("{path} keeps it from being loaded: {}", mask(&path, PROBE[0]))),
+    }
+}
+
+/// Returns the texts as they will be once `new` is written.
+fn after(texts: &[Text], new: Vec<(String, String)>) -> Vec<Text> {
+    let mut texts = texts.to_vec();
+    for (path, text) in new {
+        match texts.iter_mut().find(|old| old.path == path) {
+            Some(old) => old.text = text.into(),
+            None => texts.push(Text { target: path.clone(), path, text: text.into() }),
+        }
+    }
+    texts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn args(params: Option<&str>, blacklist: Option<bool>) -> Args {
-        Args {
-            name: "usb-storage".into(),
-            state: State::Present,
-            params: params.map(String::from),
-            persistent: None,
-            blacklist,
-        }
+    #[test]
+    fn lines_that_go_on_are_one() {
+        let lines = whole_lines("options a x=1 \\\n  y=2\n# b \\\nc\nd");
+        assert_eq!(lines, ["options a x=1 \\\n  y=2\n", "# b \\\nc\n", "d"]);
+        assert_eq!(words(&lines[0]), ["options", "a", "x=1", "y=2"]);
+        assert!(words(&lines[1]).is_empty());
     }
 
     #[test]
-    fn only_what_is_declared_is_replaced() {
-        let text =
-            "# mine\noptions usb_storage a=1 \\\n  b=2\nblacklist usb-storage\noptions sg x=1";
-        assert_eq!(
-            rules_text(&args(Some("a=2"), None), text),
-            "# mine\nblacklist usb-storage\noptions sg x=1\noptions usb-storage a=2\n"
-        );
-        assert_eq!(
-            rules_text(&args(None, Some(true)), "install usb_storage /bin/true\n"),
-            "blacklist usb-storage\ninstall usb-storage /bin/false\n"
-        );
-        assert_eq!(rules_text(&args(Some(""), Some(false)), "blacklist usb_storage\n"), "");
+    fn values_are_compared_as_the_kernel_shows_them() {
+        assert!(is_same_value("Y", "1") && is_same_value("N", "n") && is_same_value("16", "0x10"));
+        assert!(!is_same_value("Y", "0") && !is_same_value("1", "2"));
     }
 
     #[test]
-    fn the_last_option_of_a_name_counts_by_the_names_of_the_files() {
-        let said = |path: &str, line: &str| Said { path: path.into(), line: line.into() };
-        let rules = vec![
-            said("/etc/modprobe.d/z.conf", "options sg a-b=3"),
-            said("/usr/lib/modprobe.d/b.conf", "options sg a_b=2 c=1"),
-            said("/etc/modprobe.d/z.conf", "blacklist sg"),
-        ];
-        let live = Module { is_image: true, runtime: None, loads: Vec::new(), rules };
-        let found = options(&live, |_| true);
-        assert_eq!(shown(&found), Value::text("a_b=3 c=1"));
+    fn who_uses_a_module_is_told_from_its_line() {
+        assert_eq!(users("bridge 372736 2 br_netfilter,x, Live 0x0"), Some("br_netfilter,x"));
+        assert_eq!(users("xfs 2125824 1 - Live 0x0"), None);
     }
 }

@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit, bare};
 use super::shared::ownership::Ownership;
-use super::{Kind, Link, argument, problem};
+use super::{Claim, Kind, Link, argument, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Question, Reply};
@@ -168,13 +168,7 @@ impl Kind for OsLine {
             ("insertafter", &args.insertafter),
             ("insertbefore", &args.insertbefore),
         ] {
-            if let Some(Err(error)) = pattern.as_deref().map(Regex::new) {
-                let said = error.to_string();
-                let said = said.lines().last().unwrap_or_default().to_string();
-                let said =
-                    format!("not a regular expression: {}", said.trim_start_matches("error: "));
-                problems.push(problem(&[name], said, None));
-            }
+            problems.extend(edit::regexp_problem(name, pattern.as_deref()));
         }
         problems
     }
@@ -228,6 +222,10 @@ impl Kind for OsLine {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }
 

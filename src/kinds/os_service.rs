@@ -31,8 +31,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::shared::file::{self, FOLDER, PUT, REMOVE, Sight, Stat};
-use super::shared::unit::{SERVICE, UNIT, Unit, full_name};
+use super::shared::file::{self, PUT, REMOVE, Sight, Stat};
+use super::shared::unit::{FOLDER, SERVICE, UNIT, Unit, full_name};
 use super::{Kind, Link, argument, problem};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;

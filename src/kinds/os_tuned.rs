@@ -1,19 +1,26 @@
-//! `os.tuned`: the profile of tuned, now and after the next boot.
+//! `os.tuned`: the profile tuned(8) applies.
 //!
-//! tuned keeps its profile in `/etc/tuned/active_profile` and applies it at boot. A profile that is
-//! chosen automatically (`profile_mode` is `auto`) may change by itself, so that differs too. A
-//! profile may set what `os.sysctl` and `os.transparent_hugepage` declare: tuned's stock profiles set
-//! `vm.swappiness`. The plan says so.
+//! `active` is the profile that `/etc/tuned/active_profile` names, which tuned applies at every
+//! start; `running` tells whether it runs. A profile that tuned chose by itself may be another one
+//! tomorrow, so `mode` has to be `manual`. Several profiles are written with blanks between them;
+//! what the later ones set counts.
+//!
+//! The stock profiles set `vm.swappiness` (`throughput-performance` 10, `virtual-guest` 30), and
+//! some of them transparent huge pages: with `os.sysctl` or `os.transparent_hugepage` for the same,
+//! take a profile of your own, in `/etc/tuned/NAME/tuned.conf`, that includes the stock one. Whether
+//! tuned starts at boot is `os.service`'s to say.
 //!
 //! ```yaml
-//! - name: Tuned for throughput
+//! - name: Throughput before saving power
 //!   os.tuned: { profile: throughput-performance }
-//!   hosts: nodes
+//!   hosts: all
 //! ```
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::shared::unit::{SERVICE, UNIT, Unit};
+use super::shared::unit::{SERVICE, Unit};
 use super::{Kind, Link, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -24,98 +31,86 @@ use crate::model::{Attribute, Delta, Live, Value};
 /// The profile of tuned.
 pub struct OsTuned;
 
-/// The profile of tuned, now and after the next boot.
+/// The profile tuned applies.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The profile; several are separated by blanks, the last one wins.
-    profile: Option<String>,
-    /// Should tuned run, now and at boot?
+    /// Its name; several with blanks between them.
+    profile: String,
+    /// Ask tuned whether everything is as the profile wants it, and have it applied again if not?
     #[serde(default)]
-    state: State,
+    verify: bool,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Started,
-    Stopped,
-}
-
-impl Args {
-    fn profiles(&self) -> Vec<&str> {
-        self.profile.as_deref().unwrap_or_default().split_whitespace().collect()
-    }
-}
-
-/// `drsync_tuned PROFILES`: which profile is chosen, which there are, and what the wished one sets
-/// that other kinds set too.
 static PROBE: Script = Script::each(
     "drsync_tuned",
     r#"
 drsync_tuned() {
+  admin=
+  for file in /usr/sbin/tuned-adm /usr/bin/tuned-adm; do [ ! -x "$root$file" ] || admin=$file; done
+  [ ! -x "${DRSYNC_COMMANDS:-/nonexistent}/tuned-adm" ] || admin=$DRSYNC_COMMANDS/tuned-adm
+  if [ -z "$admin" ]; then absent admin; return; fi
+  put admin "$admin"
   for name in active_profile profile_mode; do
-    path=$root/etc/tuned/$name
-    if [ ! -e "$path" ]; then absent $name
-    elif line=$({ cat < "$path"; } 2>&1); then put $name "$line"
-    else unknown $name "$line"; fi
+    file=$root/etc/tuned/$name line=
+    if [ ! -e "$file" ]; then absent "$name"
+    # The file may lack a line end, which `read` calls a failure.
+    elif out=$({ IFS= read -r line; printf '%s' "$line"; } 2>&1 < "$file") || [ -r "$file" ]; then put "$name" "$out"
+    else unknown "$name" "/etc/tuned/$name cannot be read"; fi
   done
-  list= sets= reapply=yes
-  for folder in /etc/tuned/profiles /etc/tuned /usr/lib/tuned/profiles /usr/lib/tuned; do
-    for path in "$root$folder"/*/tuned.conf; do
-      [ -e "$path" ] || continue
-      path=${path%/tuned.conf}
-      list="$list${path##*/}$nl"
-    done
+  set --
+  for file in "$root"/usr/lib/tuned/*/tuned.conf "$root"/usr/lib/tuned/profiles/*/tuned.conf \
+    "$root"/etc/tuned/*/tuned.conf "$root"/etc/tuned/profiles/*/tuned.conf; do
+    [ ! -e "$file" ] || set -- "$@" "$file"
   done
-  put profiles "$list"
-  todo="$1 " deep=0
-  while [ -n "$todo" ] && [ $deep -lt 30 ]; do
-    one=${todo%% *} todo=${todo#* } deep=$((deep + 1))
-    [ -z "$one" ] || drsync_tuned_read
-  done
-  put sets "$sets"
-  if [ -r "$root/etc/tuned/tuned-main.conf" ]; then
-    while IFS= read -r line; do
-      case $line in reapply_sysctl*=*0|reapply_sysctl*=*[Ff]alse) reapply=no ;; esac
-    done < "$root/etc/tuned/tuned-main.conf"
-  fi
-  put reapply $reapply
-}
-drsync_tuned_read() {
-  for folder in /etc/tuned/profiles /etc/tuned /usr/lib/tuned/profiles /usr/lib/tuned; do
-    path=$root$folder/$one/tuned.conf
-    [ -r "$path" ] || continue
-    section=
-    while IFS= read -r line || [ -n "$line" ]; do
-      case $section$line in
-        *'['*']') section=$line ;;
-        '[main]'include*=*)
-          line=${line#*=}
-          case $line in *[!A-Za-z0-9_,\ .-]*) ;; *) todo="$todo$(printf %s "$line" | tr ',' ' ') " ;; esac ;;
-        '[sysctl]vm.swappiness'*=*|'[vm]transparent_hugepages'*=*) sets="$sets$line$nl" ;;
-      esac
-    done < "$path"
-    return
-  done
+  # One line of each file at least, so that it is named.
+  put profiles "$(grep -H -E '^[[:space:]]*(\[main\]|include[[:space:]]*=|vm\.swappiness[[:space:]]*=)' /dev/null "$@" 2>/dev/null)"
+  list=
+  for file in "$@"; do file=${file%/tuned.conf}; list="$list${file##*/}$nl"; done
+  put names "$list"
 }
 "#,
 );
 
-/// `drsync_tuned_profile PROFILES`
-static CHOOSE: Script = Script::each(
-    "drsync_tuned_profile",
+static VERIFY: Script = Script::each(
+    "drsync_tuned_verify",
     r#"
-drsync_tuned_profile() {
-  if [ -n "$root" ]; then
-    printf '%s\n' "$1" > "$root/etc/tuned/active_profile" && printf 'manual\n' > "$root/etc/tuned/profile_mode"
-    return
-  fi
-  (set -f; tuned-adm profile $1)
+drsync_tuned_verify() {
+  if [ -n "$root" ] && [ ! -x "${DRSYNC_COMMANDS:-/nonexistent}/tuned-adm" ]; then unknown settings "tuned does not run below $root"; return; fi
+  out=$(tuned-adm verify 2>&1)
+  case $? in
+    0) put settings 'as the profile wants them' ;;
+    *)
+      case $out in
+        *'erification failed'*) put settings 'others than the profile wants' ;;
+        *) unknown settings "tuned-adm verify: $out" ;;
+      esac ;;
+  esac
 }
 "#,
 );
+
+/// `drsync_tuned_set PROFILE…`. Where nothing runs (an image), tuned reads the files at its start.
+static SET: Script = Script::each(
+    "drsync_tuned_set",
+    r#"
+drsync_tuned_set() {
+  if [ -z "$root" ] || [ -x "${DRSYNC_COMMANDS:-/nonexistent}/tuned-adm" ]; then
+    out=$(tuned-adm profile "$@" 2>&1) && return
+    printf '%s' "$out"
+    return 1
+  fi
+  printf '%s\n' "$*" > "$root/etc/tuned/active_profile" && printf 'manual\n' > "$root/etc/tuned/profile_mode"
+}
+"#,
+);
+
+impl Args {
+    /// The profiles, as `/etc/tuned/active_profile` has them.
+    fn plain(&self) -> String {
+        self.profile.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
 
 impl Kind for OsTuned {
     type Args = Args;
@@ -127,163 +122,173 @@ impl Kind for OsTuned {
     }
 
     fn check(args: &Args) -> Vec<Problem> {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let is_sound = |name: &&str| {
-            name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_part)
+        let is_name = |name: &str| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+            !name.starts_with(['-', '.']) && name.chars().all(is_part)
         };
-        let profiles = args.profiles();
-        let mut problems = Vec::new();
-        match args.state {
-            State::Started if profiles.is_empty() => {
-                let hint = Some("`tuned-adm list` shows what there is");
-                problems.push(problem(&["profile"], "`profile` is needed", hint));
-            }
-            State::Stopped if args.profile.is_some() => {
-                let said = "where tuned does not run there is no profile";
-                problems.push(problem(&["profile"], said, None));
-            }
-            _ => {}
-        }
-        for name in profiles.iter().filter(|name| !is_sound(name) || name.len() > 200) {
-            let shown: String = name.chars().take(60).collect();
-            let said = format!("`{shown}` is not the name of a profile");
-            problems.push(problem(&["profile"], said, None));
-        }
-        problems
+        let is_sound = !args.profile.trim().is_empty()
+            && args.profile.len() <= 200
+            && !args.profile.contains(char::is_control)
+            && args.profile.split_whitespace().all(is_name);
+        let hint = Some("`tuned-adm list` names those a host has");
+        let said = || problem(&["profile"], "this is not the name of a profile of tuned", hint);
+        (!is_sound).then(said).into_iter().collect()
     }
 
     fn ask(args: &Args) -> Vec<Question> {
-        vec![
-            Question::Probe(&PROBE, vec![Argument::plain(args.profiles().join(" "))]),
-            Question::Probe(&SERVICE, vec![Argument::plain("tuned")]),
-        ]
+        let mut questions = vec![
+            Question::Probe(&PROBE, vec![]),
+            Question::Probe(&SERVICE, vec![Argument::plain("tuned.service")]),
+        ];
+        questions.extend(args.verify.then(|| Question::Probe(&VERIFY, vec![])));
+        questions
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let unit = match replies[1].text("unit") {
-            Ok(text) => Unit::parse(&text.unwrap_or_default()),
+        match replies[0].text("admin") {
+            Ok(Some(_)) => {}
+            Ok(None) => return Delta::lacking("tuned-adm is not there: install the package tuned"),
             Err(reason) => return Delta::unknown(reason),
-        };
+        }
+        let said = replies[0].text("names").unwrap_or_default().unwrap_or_default();
+        let wish = args.plain();
+        let unknown = wish.split(' ').find(|name| !said.lines().any(|known| known == *name));
+        if let Some(name) = unknown {
+            let near = nearest(name, said.lines());
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Delta::lacking(format!(
+                "tuned has no profile `{name}` in /usr/lib/tuned or /etc/tuned{near}"
+            ));
+        }
         let mut delta = Delta::default();
-        if args.state == State::Started {
-            match profile(args, &replies[0], &mut delta) {
-                Ok(attributes) => delta.attributes.extend(attributes),
-                Err(reason) => return Delta::unknown(reason),
-            }
-            if unit.is_missing() {
-                delta.refused = Some("tuned is not installed".into());
-                delta.is_curable = true;
+        let active = first_line(&replies[0], "active_profile");
+        let note = swappiness(&replies[0], &wish);
+        let active = Attribute::new("active", active, Value::text(&wish));
+        let note = note.filter(|_| active.differs);
+        delta.attributes.push(active.noted(note));
+        // Versions before 2.9 do not know the file: there a profile is always set by hand.
+        match first_line(&replies[0], "profile_mode") {
+            Live::Absent => {}
+            live => delta.attributes.push(Attribute::new("mode", live, Value::text("manual"))),
+        }
+        daemon(&mut delta, &replies[1]);
+        if let Some(reply) = replies.get(2) {
+            let want = Value::text("as the profile wants them");
+            let live = reply.field("settings");
+            // What another profile wants does not matter.
+            if !delta.attributes[0].differs {
+                delta.attributes.push(Attribute::new("settings", live, want));
             }
         }
-        delta.attributes.extend(service(args, &unit));
         delta
     }
 
-    fn steps(args: &Args, delta: &Delta, _: &[Reply]) -> Vec<Action> {
-        let differs = |name: &str| delta.differing().any(|attribute| attribute.name == name);
-        let act = |verb: &str| Action::Host(&UNIT, ["tuned", verb].map(Argument::plain).to_vec());
-        let starts = args.state == State::Started;
-        let mut actions = Vec::new();
-        if differs("boot") {
-            actions.push(act(if starts { "enable" } else { "disable" }));
-        }
-        if differs("runtime") {
-            actions.push(act(if starts { "start" } else { "stop" }));
-        }
-        if differs("profile") || differs("mode") {
-            let words = vec![Argument::plain(args.profiles().join(" "))];
-            actions.push(Action::Host(&CHOOSE, words));
-        }
-        actions
+    fn steps(args: &Args, _: &Delta, _: &[Reply]) -> Vec<Action> {
+        let words = args.profile.split_whitespace().map(Argument::plain).collect();
+        vec![Action::Host(&SET, words)]
     }
 
     fn needs(args: &Args) -> Vec<Link> {
-        let folders = ["/etc/tuned", "/etc/tuned/profiles"];
-        let profiles = args.profiles();
-        let paths = profiles
-            .iter()
-            .flat_map(|name| folders.map(|folder| format!("{folder}/{name}/tuned.conf")));
-        let mut links: Vec<Link> = paths.map(|path| Link::new("os.file", path)).collect();
-        links.push(Link::new("os.package", "tuned"));
+        let mut links = vec![Link::new("os.package", "tuned"), Link::new("os.service", "tuned")];
+        for name in args.profile.split_whitespace() {
+            links.push(Link::new("os.file", format!("/etc/tuned/{name}/tuned.conf")));
+            links.push(Link::new("os.file", format!("/etc/tuned/profiles/{name}/tuned.conf")));
+        }
         links
     }
 }
 
-/// Compares the profile, and whether somebody chose it. Errors: why it is unknown.
-fn profile(args: &Args, reply: &Reply, delta: &mut Delta) -> Result<Vec<Attribute>, String> {
-    let blanks = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let active = reply.text("active_profile")?.map(|text| blanks(&text));
-    let mode = reply.text("profile_mode")?.map(|text| blanks(&text));
-    let known = reply.text("profiles")?.unwrap_or_default();
-    let known: Vec<&str> = known.lines().collect();
-    let profiles = args.profiles();
-    if let Some(name) = profiles.iter().find(|name| !known.is_empty() && !known.contains(name)) {
-        let hint = nearest(name, known.iter().copied());
-        let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        delta.refused = Some(format!("tuned has no profile `{name}`{hint}"));
-        delta.is_curable = true;
+fn first_line(reply: &Reply, name: &str) -> Live {
+    match reply.text(name) {
+        Err(reason) => Live::Unknown(reason),
+        Ok(None) => Live::Absent,
+        Ok(Some(text)) => match text.split_whitespace().collect::<Vec<_>>().join(" ") {
+            words if words.is_empty() => Live::Absent,
+            words => Live::Known(Value::text(words)),
+        },
     }
-    let live = active
-        .filter(|text| !text.is_empty())
-        .map_or(Live::Absent, |text| Live::Known(Value::text(text)));
-    let remark = conflict(reply)?;
-    let wanted = Attribute::new("profile", live, Value::text(profiles.join(" ")));
-    // What differs is told with its remark anyway.
-    if !wanted.differs && reply.text("reapply")?.as_deref() == Some("no") {
-        delta.notes.extend(remark.clone());
-    }
-    let mut attributes = vec![wanted.noted(remark)];
-    // Older versions know no mode.
-    if let Some(mode) = mode.filter(|mode| !mode.is_empty()) {
-        let live = Live::Known(Value::text(mode));
-        attributes.push(Attribute::new("mode", live, Value::text("manual")));
-    }
-    Ok(attributes)
 }
 
-/// Tells what the profile sets that others set too. What comes first wins: a profile goes before
-/// those it includes.
-fn conflict(reply: &Reply) -> Result<Option<String>, String> {
-    let text = reply.text("sets")?.unwrap_or_default();
-    let mut sets: Vec<(&str, &str)> = Vec::new();
-    for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
-        let (key, value) = (key.trim(), value.trim().trim_start_matches(['>', '<']));
-        if !sets.iter().any(|(known, _)| *known == key) {
-            sets.push((key, value));
+/// Compares whether the daemon runs, where a system runs at all.
+fn daemon(delta: &mut Delta, reply: &Reply) {
+    let unit = match reply.text("unit") {
+        Ok(text) => Unit::parse(&text.unwrap_or_default()),
+        Err(reason) => {
+            let live = Live::Unknown(reason);
+            delta.attributes.push(Attribute::new("running", live, Value::Bool(true)));
+            return;
+        }
+    };
+    if !unit.active.is_empty() {
+        let runs = matches!(&*unit.active, "active" | "activating" | "reloading");
+        let running = Attribute::new("running", Live::Known(Value::Bool(runs)), Value::Bool(true));
+        delta.attributes.push(running);
+    }
+    if matches!(&*unit.file, "disabled" | "masked" | "masked-runtime") {
+        delta.notes.push(format!(
+            "tuned.service is {}: the profile will not be applied after the next boot",
+            unit.file
+        ));
+    }
+}
+
+/// Returns a remark where the profile, or one it includes, sets `vm.swappiness`.
+fn swappiness(reply: &Reply, wish: &str) -> Option<String> {
+    let said = reply.text("profiles").ok()??;
+    let mut profiles: BTreeMap<&str, Profile<'_>> = BTreeMap::new();
+    for line in said.lines() {
+        let Some((path, setting)) = line.split_once("/tuned.conf:") else { continue };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let profile = profiles.entry(name).or_default();
+        match setting.split_once('=') {
+            Some((key, value)) if key.trim() == "include" => profile.includes = value.trim(),
+            Some((_, value)) => profile.swappiness = Some(value.trim()),
+            None => {}
         }
     }
-    if sets.is_empty() {
-        return Ok(None);
-    }
-    let shown: Vec<String> = sets.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let outcome = match reply.text("reapply")?.as_deref() {
-        Some("no") => ", whatever sysctl.d says (reapply_sysctl is off)",
-        _ if sets.iter().any(|(key, _)| key.starts_with("vm.")) => "; sysctl.d is applied after it",
-        _ => "",
-    };
-    Ok(Some(format!("it sets {}{outcome}", shown.join(" and "))))
+    let found = wish.split(' ').rev().find_map(|name| inherited(&profiles, name, 0))?;
+    let (name, value) = found;
+    Some(format!("`{name}` sets vm.swappiness to {value}, at every start of tuned"))
 }
 
-/// Compares whether tuned runs, and whether it does at boot.
-fn service(args: &Args, unit: &Unit) -> Vec<Attribute> {
-    let wish = args.state == State::Started;
-    let told = |is_on: bool| Value::text(if is_on { "started" } else { "stopped" });
-    let is_gone = unit.is_missing() && wish;
-    let runtime = match &*unit.active {
-        _ if is_gone => Live::Absent,
-        "active" | "reloading" | "activating" => Live::Known(told(true)),
-        "failed" if wish => Live::Known(Value::text("failed")),
-        _ => Live::Known(told(false)),
-    };
-    let boot = match is_gone {
-        true => Live::Absent,
-        false => Live::Known(Value::Bool(unit.file == "enabled")),
-    };
-    let mut attributes = Vec::new();
-    // In an image nothing runs.
-    if !unit.active.is_empty() || unit.is_missing() {
-        attributes.push(Attribute::new("runtime", runtime, told(wish)));
+#[derive(Default)]
+struct Profile<'a> {
+    includes: &'a str,
+    swappiness: Option<&'a str>,
+}
+
+fn inherited<'a>(
+    profiles: &BTreeMap<&'a str, Profile<'a>>,
+    name: &str,
+    depth: u8,
+) -> Option<(&'a str, &'a str)> {
+    let (name, profile) = profiles.get_key_value(name)?;
+    if let Some(value) = profile.swappiness {
+        return Some((name, value));
     }
-    attributes.push(Attribute::new("boot", boot, Value::Bool(wish)));
-    attributes
+    // Profiles may include each other in a circle by mistake.
+    let included = profile.includes.split([',', ' ']).map(|one| one.trim().trim_start_matches('-'));
+    let mut included = included.filter(|one| !one.is_empty() && depth < 10);
+    included.find_map(|one| inherited(profiles, one, depth + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::question::Field;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_profile_inherits_what_it_includes() {
+        let text = "/usr/lib/tuned/virtual-guest/tuned.conf:[main]\n\
+                    /usr/lib/tuned/virtual-guest/tuned.conf:vm.swappiness = 30\n\
+                    /etc/tuned/cdp/tuned.conf:[main]\n\
+                    /etc/tuned/cdp/tuned.conf:include=virtual-guest\n\
+                    /etc/tuned/a/tuned.conf:include=a";
+        let live = Live::Known(Value::text(text));
+        let reply = Reply::Fields(Arc::new(vec![Field { name: "profiles".into(), live }]));
+        let said = swappiness(&reply, "cdp").unwrap();
+        assert_eq!(said, "`virtual-guest` sets vm.swappiness to 30, at every start of tuned");
+        assert_eq!(swappiness(&reply, "a"), None);
+    }
 }

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Kind, Link};
+use super::{Claim, Kind, Link};
 use crate::model::change::Problem;
 use crate::model::decode::decode;
-use crate::model::kind_info::KindInfo;
+use crate::model::kind_info::{KindInfo, SCRIPTED};
 use crate::model::question::{Action, Question, Reply};
 use crate::model::{Delta, Diagnostic, Node};
 
@@ -17,18 +17,35 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 /// Every kind. A new kind is its file and one line here.
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
+    &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
+    &Entry::<super::os_block::OsBlock>(PhantomData),
+    &Entry::<super::os_certificate::OsCertificate>(PhantomData),
+    &Entry::<super::os_command::OsCommand>(PhantomData),
+    &Entry::<super::os_cron::OsCron>(PhantomData),
     &Entry::<super::os_directory::OsDirectory>(PhantomData),
     &Entry::<super::os_file::OsFile>(PhantomData),
     &Entry::<super::os_group::OsGroup>(PhantomData),
+    &Entry::<super::os_hostname::OsHostname>(PhantomData),
+    &Entry::<super::os_hosts_entry::OsHostsEntry>(PhantomData),
+    &Entry::<super::os_ini::OsIni>(PhantomData),
     &Entry::<super::os_kernel_arg::OsKernelArg>(PhantomData),
     &Entry::<super::os_kernel_module::OsKernelModule>(PhantomData),
+    &Entry::<super::os_limits::OsLimits>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
+    &Entry::<super::os_link::OsLink>(PhantomData),
+    &Entry::<super::os_mount::OsMount>(PhantomData),
     &Entry::<super::os_package::OsPackage>(PhantomData),
+    &Entry::<super::os_properties::OsProperties>(PhantomData),
+    &Entry::<super::os_script::OsScript>(PhantomData),
+    &Entry::<super::os_selinux::OsSelinux>(PhantomData),
     &Entry::<super::os_service::OsService>(PhantomData),
+    &Entry::<super::os_sudoers::OsSudoers>(PhantomData),
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
+    &Entry::<super::os_timezone::OsTimezone>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
     &Entry::<super::os_tuned::OsTuned>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
+    &Entry::<super::os_xml_property::OsXmlProperty>(PhantomData),
 ];
 
 /// Returns all kinds, sorted by name.
@@ -39,6 +56,12 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
 /// Returns the kind called `name`.
 pub fn find(name: &str) -> Option<&'static dyn AnyKind> {
     ALL.iter().copied().find(|kind| kind.info().name == name)
+}
+
+/// Returns what does the work of the kind called `name`: a kind of that name, or, for a kind that is
+/// made of a module's shell text, the one that runs such text.
+pub fn of(name: &str) -> Option<&'static dyn AnyKind> {
+    find(name).or_else(|| find(SCRIPTED))
 }
 
 /// Returns what the language needs to know of all kinds.
@@ -69,6 +92,8 @@ pub trait AnyKind: Send + Sync {
     fn steps(&self, args: &Decoded, delta: &Delta, replies: &[Reply]) -> Vec<Action>;
     /// See [`Kind::needs`].
     fn needs(&self, args: &Decoded) -> Vec<Link>;
+    /// See [`Kind::claims`].
+    fn claims(&self, args: &Decoded) -> Option<Claim>;
 }
 
 struct Entry<K>(PhantomData<fn() -> K>);
@@ -120,5 +145,9 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn needs(&self, decoded: &Decoded) -> Vec<Link> {
         K::needs(args::<K>(decoded))
+    }
+
+    fn claims(&self, decoded: &Decoded) -> Option<Claim> {
+        K::claims(args::<K>(decoded))
     }
 }

@@ -199,11 +199,15 @@ impl<'a> Expander<'a> {
         resource: &Resource,
         scope: &Scope,
     ) -> Result<Vec<Arc<Node>>, Vec<Diagnostic>> {
-        check_params(scope)?;
-        let scopes = match &resource.repeat {
-            None => vec![scope.clone()],
-            Some(node) => repeated(node, scope)?,
-        };
+        let mut scopes = unrolled(scope)?;
+        for scope in &scopes {
+            check_params(scope)?;
+        }
+        if let Some(node) = &resource.repeat {
+            let repeated: Result<Vec<_>, _> =
+                scopes.iter().map(|scope| repeated(node, scope)).collect();
+            scopes = repeated?.into_iter().flatten().collect();
+        }
         let mut rendered = Vec::new();
         for scope in scopes {
             let mut holds = true;
@@ -281,6 +285,11 @@ impl<'a> Expander<'a> {
         let mut names = HashSet::new();
         let types = resource.locals.iter().flat_map(|locals| locals.types.keys());
         names.extend(types.map(|name| name.to_string()));
+        if resource.locals.iter().any(|locals| locals.repeat.is_some()) {
+            // Which items there are is told by the variables where the module is used, which may
+            // differ from target to target.
+            names.extend(["inventory_hostname".to_string(), "side".to_string()]);
+        }
         template::variables(&resource.args, &mut names);
         for condition in resource.when.iter().chain(&resource.repeat) {
             match &condition.data {
@@ -451,8 +460,33 @@ fn check_params(scope: &Scope) -> Result<(), Vec<Diagnostic>> {
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
+/// Returns one scope per item of each `loop` of the module uses around.
+fn unrolled(scope: &Scope) -> Result<Vec<Scope>, Vec<Diagnostic>> {
+    let mut scopes = vec![scope.clone()];
+    for (depth, locals) in scope.locals.iter().enumerate() {
+        let Some(node) = &locals.repeat else { continue };
+        let mut all = Vec::new();
+        for scope in scopes {
+            let mut outer = scope.clone();
+            outer.locals.truncate(depth);
+            all.extend(items(node, &outer)?.into_iter().map(|item| {
+                let mut inner = scope.clone();
+                inner.locals[depth] = item;
+                inner
+            }));
+        }
+        scopes = all;
+    }
+    Ok(scopes)
+}
+
 /// Returns one scope per item of a `loop`, with `item` set.
 fn repeated(node: &Node, scope: &Scope) -> Result<Vec<Scope>, Vec<Diagnostic>> {
+    Ok(items(node, scope)?.into_iter().map(|item| scope.with(item)).collect())
+}
+
+/// Returns the variables of each turn of a `loop`.
+fn items(node: &Node, scope: &Scope) -> Result<Vec<Arc<Locals>>, Vec<Diagnostic>> {
     let list = template::render(node, scope)?;
     let Some(items) = list.as_list() else {
         let said = format!("`loop` must be a list, found {}", list.sort());
@@ -461,7 +495,7 @@ fn repeated(node: &Node, scope: &Scope) -> Result<Vec<Scope>, Vec<Diagnostic>> {
     let with = |item: &Node| {
         let mut vars = VarMap::new();
         vars.insert(Arc::from("item"), Arc::new(literal(item)));
-        scope.with(Arc::new(Locals { vars, outer: false, types: Default::default() }))
+        Arc::new(Locals::of(vars))
     };
     Ok(items.iter().map(with).collect())
 }

@@ -1,4 +1,24 @@
 //! `modules/<name>/module.yaml`: reusable bundles of resources with typed parameters.
+//!
+//! A module may be a kind of its own instead, or beside its resources: a *scripted kind*, which looks
+//! and writes by shell text.
+//!
+//! ```yaml
+//! params:
+//!   name: { type: string }
+//!   level: { type: integer, default: 3 }
+//! kind:
+//!   key: "{{ name }}"
+//!   want: { level: "{{ level }}" }
+//!   probe: |
+//!     put level "$(cat "$root/etc/levels/$name")"
+//!   apply: |
+//!     printf '%s\n' "$level" > "$root/etc/levels/$name"
+//! ```
+//!
+//! Every parameter reaches both texts as a shell variable; nothing is ever filled into them. A use of
+//! the module declares one instance, `HOST/MODULE[KEY]`. What the texts may do is told on the manual
+//! page of `os.script`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,9 +32,10 @@ use super::scope::Locals;
 use super::source::Sources;
 use super::vars::VarMap;
 use crate::model::decode::decode;
-use crate::model::kind_info::KindInfo;
+use crate::model::kind_info::{Home, KindInfo};
 use crate::model::nearest::did_you_mean;
-use crate::model::{Data, Diagnostic, Map, Node};
+use crate::model::quote::{VARIABLE_HINT, is_variable};
+use crate::model::{Data, Diagnostic, Key, Map, Node};
 
 /// Modules may use modules this deep.
 const DEEPEST: usize = 8;
@@ -60,15 +81,37 @@ struct Page {
     #[expect(dead_code, reason = "read by people, checked to be text")]
     description: String,
     params: Option<Node>,
-    resources: Node,
+    resources: Option<Node>,
+    kind: Option<Node>,
+}
+
+/// What makes a module a kind of its own, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KindPage {
+    key: Node,
+    want: Node,
+    probe: Option<Node>,
+    apply: Option<Node>,
 }
 
 /// A loaded module.
 #[derive(Debug)]
 struct Module {
     params: IndexMap<Arc<str>, Param>,
+    /// Where each parameter is declared.
+    keys: Vec<Key>,
     resources: Vec<Node>,
+    scripted: Option<Scripted>,
     folder: Option<Arc<Path>>,
+}
+
+/// A kind made of shell text.
+#[derive(Debug)]
+struct Scripted {
+    kind: KindInfo,
+    /// Arguments of `os.script`, but for the parameters.
+    args: Map,
 }
 
 /// Finds and expands modules.
@@ -138,9 +181,11 @@ impl<'a> Modules<'a> {
             return;
         }
         let vars = given_params(&module, used);
-        let params = Arc::new(Locals { vars, outer: true, types: module.params.clone() });
+        let params =
+            Arc::new(Locals { outer: true, types: module.params.clone(), ..Locals::of(vars) });
         let mut inner = Vec::new();
         self.read_list(sources, &module.resources, &mut inner, depth + 1);
+        inner.extend(module.scripted.iter().map(|kind| kind.resource(used, &module.keys)));
         into.extend(inner.into_iter().map(|inner| inherit(inner, used, &params, &module)));
     }
 
@@ -177,21 +222,120 @@ impl<'a> Modules<'a> {
             }
         };
         let page: Page = decode(&node).map_err(|mistake| sources.mistakes.push(mistake)).ok()?;
-        let mut params = IndexMap::new();
+        let (mut params, mut keys) = (IndexMap::new(), Vec::new());
         for (key, node) in page.params.iter().filter_map(Node::as_map).flat_map(Map::iter) {
             match decode::<Param>(node) {
                 Ok(param) => {
                     params.insert(key.name.clone(), param);
+                    keys.push(key.clone());
                 }
                 Err(mistake) => sources.mistakes.push(mistake),
             }
         }
-        let Some(resources) = page.resources.as_list().map(<[Node]>::to_vec) else {
-            let said = format!("`resources` must be a list, found {}", page.resources.sort());
-            sources.mistakes.push(Diagnostic::error(said).at(&page.resources.place));
+        if page.resources.is_none() && page.kind.is_none() {
+            let said = "a module needs `resources`, a `kind`, or both";
+            sources.mistakes.push(Diagnostic::error(said).at(&node.place));
             return None;
+        }
+        let resources = match &page.resources {
+            None => Vec::new(),
+            Some(node) => match node.as_list() {
+                Some(list) => list.to_vec(),
+                None => {
+                    let said = format!("`resources` must be a list, found {}", node.sort());
+                    sources.mistakes.push(Diagnostic::error(said).at(&node.place));
+                    return None;
+                }
+            },
         };
-        Some(Module { params, resources, folder })
+        let scripted = page.kind.map(|node| Scripted::read(name, &node)).transpose();
+        let scripted = scripted.map_err(|mistake| sources.mistakes.push(mistake)).ok()?;
+        if scripted.is_some() {
+            let odd = keys.iter().filter(|key| !is_variable(&key.name));
+            sources.mistakes.extend(odd.map(|key| {
+                let said = format!("`{}` cannot be the name of a shell variable", key.name);
+                Diagnostic::error(said).at(&key.place).hint(VARIABLE_HINT.to_string())
+            }));
+            if keys.iter().any(|key| !is_variable(&key.name)) {
+                return None;
+            }
+        }
+        Some(Module { params, keys, resources, scripted, folder })
+    }
+}
+
+impl Scripted {
+    /// Reads the `kind` of the module called `name`.
+    fn read(name: &str, node: &Node) -> Result<Scripted, Diagnostic> {
+        let page: KindPage = decode(node)?;
+        let Some(probe) = page.probe else {
+            return Err(Diagnostic::error(format!("the kind of module `{name}` has no `probe`"))
+                .because("Nothing is changed that cannot be looked at.")
+                .at(&node.place)
+                .hint("write shell text that reports with `put NAME VALUE`".to_string()));
+        };
+        let mut args = Map::default();
+        let mut set = |name: &str, node: Node| {
+            let place = node.place.clone();
+            args.set(Key { name: Arc::from(name), place }, node);
+        };
+        set("name", page.key);
+        set("want", page.want);
+        set("probe", code("probe", &probe)?);
+        if let Some(apply) = &page.apply {
+            set("apply", code("apply", apply)?);
+        }
+        // Kinds go by names that live as long as the program. A module is loaded once in a run, so
+        // there are as many of these as modules with a kind.
+        let name: &'static str = Box::leak(name.to_string().into_boxed_str());
+        Ok(Scripted { kind: KindInfo { name, home: Home::Host, takes_files: false }, args })
+    }
+
+    /// Returns the one resource that a use of the module declares.
+    fn resource(&self, used: &ModuleUse, keys: &[Key]) -> Resource {
+        let mut params = Map::default();
+        for key in keys {
+            let given = used.params.get(&key.name).map_or(&used.place, |node| &node.place);
+            let value = Node::text(given.clone(), &format!("{{{{ {} }}}}", key.name));
+            params.set(key.clone(), value);
+        }
+        let place = || used.place.clone();
+        let mut args = self.args.clone();
+        let key = Key { name: Arc::from("params"), place: place() };
+        args.set(key, Node::new(place(), Data::Map(params)));
+        Resource {
+            name: match used.common.name.is_empty() {
+                true => Arc::from(self.kind.name),
+                false => used.common.name.clone(),
+            },
+            kind: self.kind,
+            args: Node::new(place(), Data::Map(args)),
+            place: used.common.place.clone(),
+            // All the rest it is given by `inherit`.
+            hosts: None,
+            sides: Vec::new(),
+            when: Vec::new(),
+            repeat: None,
+            tags: Vec::new(),
+            requires: Vec::new(),
+            before: Vec::new(),
+            protect: false,
+            ignore: Vec::new(),
+            locals: Vec::new(),
+            within: Vec::new(),
+            folder: None,
+        }
+    }
+}
+
+/// Returns shell text as it is written: never a template, so that no value becomes code.
+fn code(argument: &str, node: &Node) -> Result<Node, Diagnostic> {
+    match node.as_text() {
+        Some(text) => Ok(Node::new(node.place.clone(), Data::Literal(Arc::from(text)))),
+        None => {
+            let said = format!("`{argument}` must be shell text, found {}", node.sort());
+            Err(Diagnostic::error(said).at(&node.place))
+        }
     }
 }
 
@@ -309,6 +453,11 @@ fn inherit(
     inner.protect |= outer.protect;
     inner.ignore.extend(outer.ignore.iter().cloned());
     let mut locals = outer.locals.clone();
+    locals.extend(
+        outer.repeat.iter().map(|node| {
+            Arc::new(Locals { repeat: Some(node.clone()), ..Locals::of(VarMap::new()) })
+        }),
+    );
     locals.push(params.clone());
     locals.extend(inner.locals);
     inner.locals = locals;

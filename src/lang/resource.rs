@@ -245,7 +245,7 @@ fn own_vars(map: &Map, mistakes: &mut Vec<Diagnostic>) -> Option<Arc<Locals>> {
         return None;
     };
     let vars: VarMap = vars.iter().map(|(k, v)| (k.name.clone(), Arc::new(v.clone()))).collect();
-    Some(Arc::new(Locals { vars, outer: false, types: Default::default() }))
+    Some(Arc::new(Locals::of(vars)))
 }
 
 fn one_text(map: &Map, key: &str, mistakes: &mut Vec<Diagnostic>) -> Option<(Arc<str>, Place)> {

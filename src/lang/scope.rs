@@ -36,6 +36,16 @@ pub struct Locals {
     pub outer: bool,
     /// What a module's parameters must be, checked once their values are known.
     pub types: IndexMap<Arc<str>, Param>,
+    /// The `loop` of a module's use: in the place of these variables there will be `item`, for each
+    /// of the items in turn.
+    pub repeat: Option<Node>,
+}
+
+impl Locals {
+    /// Returns the variables of a resource.
+    pub fn of(vars: VarMap) -> Locals {
+        Locals { vars, outer: false, types: IndexMap::new(), repeat: None }
+    }
 }
 
 /// What one target's templates can see.

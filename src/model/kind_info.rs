@@ -19,3 +19,6 @@ pub struct KindInfo {
     /// True when its `source` and `template` arguments name files whose text becomes `content`.
     pub takes_files: bool,
 }
+
+/// The kind that runs the shell text of modules which are a kind of their own.
+pub const SCRIPTED: &str = "os.script";

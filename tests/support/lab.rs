@@ -210,6 +210,13 @@ pub struct Process {
     words: String,
 }
 
+impl Process {
+    /// Returns its program and arguments.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+}
+
 /// Returns all processes that `are_meant`.
 pub fn processes(are_meant: impl Fn(&Process) -> bool) -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();

@@ -8,14 +8,17 @@ use crate::error::SandboxError;
 
 const PRELUDE: &str = include_str!("../../commands/prelude.sh");
 /// Every stand-in with the part of its script after the prelude.
-const COMMANDS: [(&str, &str); 7] = [
+const COMMANDS: [(&str, &str); 10] = [
     ("chgrp", include_str!("../../commands/owner.sh")),
     ("chown", include_str!("../../commands/owner.sh")),
+    ("dnf", include_str!("../../commands/dnf.sh")),
     ("hostname", include_str!("../../commands/hostname.sh")),
     ("mv", include_str!("../../commands/mv.sh")),
+    ("rpm", include_str!("../../commands/rpm.sh")),
     ("stat", include_str!("../../commands/stat.sh")),
     ("sysctl", include_str!("../../commands/sysctl.sh")),
     ("systemctl", include_str!("../../commands/systemctl.sh")),
+    ("yum", include_str!("../../commands/dnf.sh")),
 ];
 
 /// Writes all stand-ins into `dir`; one that is up to date is left alone, as it may be running.

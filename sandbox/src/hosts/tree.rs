@@ -131,6 +131,12 @@ impl Host {
         self.write(Path::new(".sandbox/owners"), &self.owners)?;
         self.write(Path::new(".sandbox/users"), &numbered(list(seed, "users")))?;
         self.write(Path::new(".sandbox/groups"), &numbered(list(seed, "groups")))?;
+        let packages = list(seed, "packages").iter().filter_map(Value::as_str);
+        let packages: String =
+            packages.map(|name| format!("{name}|0:1.0-1.el9|x86_64\n")).collect();
+        self.write(Path::new(".sandbox/packages"), &packages)?;
+        // Its presence tells that this host has packages of the rpm kind.
+        self.write(Path::new("var/lib/rpm/rpmdb.sqlite"), "")?;
         self.write(Path::new(".sandbox/daemon-reload"), "")
     }
 

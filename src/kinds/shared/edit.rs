@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::file::{self, ATTRIBUTES, PUT, Sight, Stat};
 use super::ownership::Ownership;
-use crate::kinds::{Link, folders_above, problem};
+use crate::kinds::{Claim, Link, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::question::{Action, Argument, Question, Reply};
 use crate::model::{Delta, Secret};
+
+pub use crate::format::lines::{bare, lines};
 
 /// A text file of which a part is declared.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +101,11 @@ impl<'a> Edit<'a> {
         vec![Action::Host(&PUT, words)]
     }
 
+    /// Returns what it decides of the file.
+    pub fn claim(&self) -> Claim {
+        Claim::Part(self.path.to_string())
+    }
+
     /// Returns what must come first: the file itself, its folders, user and group.
     pub fn needs(&self) -> Vec<Link> {
         let mut links = vec![Link::new("os.file", self.path)];
@@ -106,17 +113,6 @@ impl<'a> Edit<'a> {
         links.extend(self.ownership.needs());
         links
     }
-}
-
-/// Splits `text` into lines that keep their ends, so that joining them gives `text` again.
-pub fn lines(text: &str) -> Vec<&str> {
-    text.split_inclusive('\n').collect()
-}
-
-/// Returns a line without its end.
-pub fn bare(line: &str) -> &str {
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    line.strip_suffix('\r').unwrap_or(line)
 }
 
 /// Appends `line`, after a line end where the text lacks one.
@@ -138,4 +134,11 @@ pub fn key_part(name: &str) -> String {
             format!("{head}…{}", &sha256(name.as_bytes())[..8])
         }
     }
+}
+
+/// Returns what is wrong with `pattern` as a regular expression.
+pub fn regexp_problem(name: &str, pattern: Option<&str>) -> Option<Problem> {
+    let error = regex::Regex::new(pattern?).err()?.to_string();
+    let said = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    Some(problem(&[name], format!("not a regular expression: {said}"), None))
 }

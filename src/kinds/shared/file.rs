@@ -176,7 +176,8 @@ drsync_put() {
   {
     case $5 in
       base64) printf '%s' "$6" | base64 -d > "$new" ;;
-      *) printf '%s' "$6" > "$new" ;;
+      # Not by the shell itself, which calls a full disk an "I/O error".
+      *) printf '%s' "$6" | cat > "$new" ;;
     esac &&
     if [ -e "$path" ]; then
       mode=$(stat -c '%a' -- "$path") && chown "$(stat -c '%u:%g' -- "$path")" "$new"
@@ -225,12 +226,6 @@ drsync_attributes() {
   { [ -z "$3$4" ] || chown "$3${4:+:$4}" "$root$1"; } && { [ -z "$2" ] || chmod "$2" "$root$1"; }
 }
 "#,
-);
-
-/// `drsync_folder PATH`: makes a folder for configuration where the system has none yet.
-pub static FOLDER: Script = Script::each(
-    "drsync_folder",
-    "\ndrsync_folder() { [ -d \"$root$1\" ] || mkdir -p -- \"$root$1\"; }\n",
 );
 
 /// `drsync_remove PATH`: removes a file.

@@ -1,8 +1,14 @@
 //! What several kinds share: shell functions, and the reading of what they report.
 
 pub mod account;
+pub mod bytes;
+pub mod certificates;
 pub mod edit;
 pub mod file;
+pub mod mount;
 pub mod ownership;
 pub mod package;
+pub mod shell;
+pub mod texts;
+pub mod tuned;
 pub mod unit;

@@ -132,6 +132,12 @@ drsync_unit_tell() {
 "#,
 );
 
+/// `drsync_dropin_folder FOLDER`: makes the folder of a unit's drop-ins.
+pub static FOLDER: Script = Script::each(
+    "drsync_dropin_folder",
+    "\ndrsync_dropin_folder() { [ -d \"$root$1\" ] || mkdir -p -- \"$root$1\"; }\n",
+);
+
 /// What systemd says of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
