@@ -30,7 +30,16 @@ const SHELLS: [&str; 3] = ["sh", "dash", "bash"];
 /// Parameters that are code because the user means them to be, and what such code is compared
 /// with, which never leaves drsync.
 const CODE: [&str; 10] = [
-    "read", "run", "probe", "apply", "unless", "onlyif", "validate", "executable", "want", "expect",
+    "read",
+    "run",
+    "probe",
+    "apply",
+    "unless",
+    "onlyif",
+    "validate",
+    "executable",
+    "want",
+    "expect",
 ];
 
 /// Programs that act on the machine itself.
