@@ -190,6 +190,9 @@ impl Host {
             "root/proc/sys/vm",
             "root/proc/self",
             "root/etc/sysctl.d",
+            "root/etc/sudoers.d",
+            "root/etc/cron.d",
+            "root/var/spool/cron",
             "bin",
         ] {
             std::fs::create_dir_all(host.path(folder)).unwrap();

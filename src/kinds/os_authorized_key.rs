@@ -11,7 +11,7 @@
 //! ```yaml
 //! - name: The other side's replication may log in
 //!   os.authorized_key:
-//!     user: replication
+//!     user: hdfs
 //!     key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHKHLx3FPpcVxX0T7WdCj6MlVEzpxfUHtLJGrUoYhUNI repl@dr
 //!     key_options: from="10.2.0.0/16",no-pty
 //! ```
@@ -144,7 +144,6 @@ static WRITE: Script = Script::each(
     "drsync_authorize",
     r#"
 drsync_authorize() {
-  if [ -z "$4" ]; then echo "there is no user $1"; return 1; fi
   me=$(id -u)
   ids=
   [ "$3" = yes ] || [ "$me" != 0 ] || ids=$2
@@ -499,8 +498,10 @@ impl Found {
     /// Errors: the delta that says why it cannot be told, or why nothing can be done.
     fn read(args: &Args, reply: &Reply) -> Result<Found, Delta> {
         if reply.text("home").map_err(Delta::unknown)?.is_none() {
-            // Another resource may make the user; the step says so if none does.
-            return Ok(Found::default());
+            return match args.state {
+                State::Present => Err(Delta::lacking(format!("there is no user {}", args.user))),
+                State::Absent => Ok(Found::default()),
+            };
         }
         let text = |name: &str| {
             let text = reply.text(name).map_err(Delta::unknown)?;
@@ -511,7 +512,8 @@ impl Found {
         let stat = Fact::read(reply, "stat").map_err(Delta::unknown)?;
         let found = Found { file, ids, is_own, folder, stat, text: text("content")? };
         match found.danger(args) {
-            Some(refused) => Err(Delta { refused: Some(refused), ..Delta::default() }),
+            // What comes before it may set the folder right.
+            Some(refused) => Err(Delta::lacking(refused)),
             None => Ok(found),
         }
     }
