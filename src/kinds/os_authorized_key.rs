@@ -369,12 +369,19 @@ impl Kind for OsAuthorizedKey {
                 None,
             );
         }
-        let is_odd = |text: &String| text.contains(char::is_control);
-        if args.comment.as_ref().is_some_and(is_odd) {
-            add("comment", "a comment is one line", None);
+        // What is written must read the same again: an open quote would swallow the key.
+        let with = |change: fn(PublicKey) -> PublicKey| {
+            args.keys().into_iter().map(change).all(|key| {
+                let line = key.line();
+                !line.contains(char::is_control) && PublicKey::parse(&line) == Some(key)
+            })
+        };
+        let bare = |key: PublicKey| PublicKey { comment: String::new(), ..key };
+        let plain = |key: PublicKey| PublicKey { options: String::new(), ..key };
+        if args.comment.is_some() && !with(plain) {
+            add("comment", "a comment is one line, without blanks around it", None);
         }
-        let whole = |text: &String| split_word(text).1.is_empty() && !text.is_empty();
-        if args.key_options.as_ref().is_some_and(|text| is_odd(text) || !whole(text)) {
+        if args.key_options.is_some() && !with(bare) {
             let said = "options are one word: commas between them, blanks only inside of quotes";
             add("key_options", said, None);
         }

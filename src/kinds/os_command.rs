@@ -20,11 +20,11 @@
 //!     read: cat "$root/etc/share.limit"
 //!     expect: 255
 //!     run: printf '%s\n' "$expect" > "$root/etc/share.limit"
-//! - name: Sums of the old layout
+//! - name: What was there before the first run
 //!   os.command:
-//!     name: sums of the old layout
-//!     creates: /var/backups/layout.sums
-//!     run: find "$root/etc/layout" -type f -exec sha256sum {} + > "$root$creates"
+//!     name: list of the first state
+//!     creates: /var/backups/first.list
+//!     run: ls -lA "$root/etc" > "$root$creates"
 //! ```
 
 use indexmap::IndexMap;
