@@ -516,9 +516,13 @@ impl Found {
         };
         let (file, ids, is_own) = (text("file")?, text("ids")?, text("own")? == "yes");
         let folder = Fact::read(reply, "folder").map_err(Delta::unknown)?;
-        let stat = Fact::read(reply, "stat").map_err(Delta::unknown)?;
-        let found = Found { file, ids, is_own, folder, stat, text: text("content")? };
-        match found.danger(args) {
+        let mut found = Found { file, ids, is_own, folder, stat: None, text: text("content")? };
+        // First the folder: behind a link there may be nothing the user can look at.
+        let danger = found.danger(args);
+        if danger.is_none() {
+            found.stat = Fact::read(reply, "stat").map_err(Delta::unknown)?;
+        }
+        match danger.or_else(|| found.danger(args)) {
             // What comes before it may set the folder right.
             Some(refused) => Err(Delta::lacking(refused)),
             None => Ok(found),
