@@ -192,14 +192,10 @@ impl Host {
             "root/etc/sysctl.d",
             "root/etc/sudoers.d",
             "root/etc/cron.d",
-            "root/var/spool/cron",
-            "root/srv/hdfs",
             "bin",
         ] {
             std::fs::create_dir_all(host.path(folder)).unwrap();
         }
-        // A user's home is the user's; only root can give it away.
-        let _ = std::os::unix::fs::chown(host.path("root/srv/hdfs"), Some(982), Some(982));
         let record = host.path("calls").display().to_string();
         for program in PROGRAMS {
             let text = format!(

@@ -302,8 +302,7 @@ fn narrow_servers_are_waited_for() {
         names.iter().map(|name| (&**name, laboratory.root("pri-03"))).collect();
     let resources = "- os.file: { path: '/srv/narrow-{{ inventory_hostname }}-{{ item }}', content: x }\n  loop: [1, 2, 3]\n";
     laboratory.inventory(&hosts, resources);
-    let words = ["apply", "--yes", "--json", "--connect-timeout", "40"];
-    let applied = laboratory.drsync(&words);
+    let applied = laboratory.drsync(&["apply", "--yes", "--json"]);
     laboratory.on(
         "pri-03",
         "rm /etc/ssh/sshd_config.d/narrow.conf; systemctl reload ssh; rm -f /srv/narrow-*",

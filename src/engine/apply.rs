@@ -380,14 +380,15 @@ fn stuck(delta: &Delta) -> String {
     format!("does not converge: {}", said.join(", "))
 }
 
-/// Names the first attribute in which two comparisons of one instance differ.
+/// Names the first attribute in which two comparisons of one instance differ. What is as wished by
+/// now is left out: another instance that shares the file has done it.
 fn difference(planned: &Delta, now: &Delta) -> Option<String> {
     let shown = |live: &Live| match live {
         Live::Known(value) => format!("`{value}`"),
         Live::Absent => "absent".into(),
         Live::Unknown(_) => "unknown".into(),
     };
-    now.attributes.iter().find_map(|attribute| {
+    now.differing().find_map(|attribute| {
         let then = planned.attributes.iter().find(|a| a.name == attribute.name)?;
         (then.before != attribute.before).then(|| {
             format!(

@@ -63,16 +63,17 @@ pub struct Found<'a> {
 }
 
 impl<'a> Ini<'a> {
-    /// Takes `text` apart.
+    /// Takes `text` apart. Sections nest where one does, or where `nests` says so.
     ///
-    /// Errors: a `{` that is not closed, so that what follows cannot be told.
-    pub fn parse(text: &'a str) -> Result<Ini<'a>, String> {
+    /// Errors: a `{` or quotes that are not closed, so that what follows cannot be told.
+    pub fn parse(text: &'a str, nests: bool) -> Result<Ini<'a>, String> {
         let (mark, text) = match text.strip_prefix('\u{feff}') {
             Some(rest) => ("\u{feff}", rest),
             None => ("", text),
         };
         let lines = lines(text);
-        let is_nested = lines.iter().any(|line| header(bare(line)).is_some_and(|(d, _)| d > 1));
+        let is_deep = |line: &&str| header(bare(line)).is_some_and(|(depth, _)| depth > 1);
+        let is_nested = nests || lines.iter().any(is_deep);
         let sorts = Sorter::new(is_nested).sort(&lines)?;
         Ok(Ini { mark, lines, sorts, is_nested, end: ending(text) })
     }
@@ -145,6 +146,12 @@ impl<'a> Ini<'a> {
         self.sorts.get(at + 1) == Some(&Line::More)
     }
 
+    /// True when what is put before line `at` would be taken for the rest of the value before it.
+    pub fn dangles(&self, at: usize) -> bool {
+        let last = (0..at).rev().find(|at| self.sorts[*at] != Line::Comment);
+        last.is_some_and(|at| is_continued(self.lines[at].trim()))
+    }
+
     /// Returns the blanks before a new option of `section`.
     pub fn indent_in(&self, section: &Section) -> &'a str {
         let option = section.own.clone().rev().find(|at| self.sorts[*at] == Line::Option);
@@ -213,8 +220,8 @@ struct Sorter {
     option: Option<usize>,
     /// How many `{` are open, and the line of the first.
     braces: (usize, usize),
-    /// The quotes that end a value of many lines.
-    quotes: Option<&'static str>,
+    /// The quotes that end a value of many lines, and the line where it begins.
+    quotes: Option<(&'static str, usize)>,
     /// True after a line that ends with a backslash.
     goes_on: bool,
 }
@@ -226,9 +233,12 @@ impl Sorter {
 
     fn sort<'a>(mut self, lines: &[&'a str]) -> Result<Vec<Line<'a>>, String> {
         let sorts = lines.iter().enumerate().map(|(at, line)| self.line(at, bare(line))).collect();
-        match self.braces {
-            (0, _) => Ok(sorts),
-            (_, line) => Err(format!("the `{{` in line {} is not closed", line + 1)),
+        match (self.braces, self.quotes) {
+            ((0, _), None) => Ok(sorts),
+            ((0, _), Some((quotes, line))) => {
+                Err(format!("the {quotes} in line {} is not closed", line + 1))
+            }
+            ((_, line), _) => Err(format!("the `{{` in line {} is not closed", line + 1)),
         }
     }
 
@@ -271,13 +281,13 @@ impl Sorter {
         for quotes in ["\"\"\"", "'''"] {
             let rest = value.strip_prefix(quotes);
             if self.is_nested && rest.is_some_and(|rest| !rest.contains(quotes)) {
-                self.quotes = Some(quotes);
+                self.quotes = Some((quotes, at));
             }
         }
     }
 
     fn inside(&mut self, line: &str) {
-        if self.quotes.is_some_and(|quotes| line.contains(quotes)) {
+        if self.quotes.is_some_and(|(quotes, _)| line.contains(quotes)) {
             self.quotes = None;
         }
         if self.braces.0 == 0 || line.starts_with(['#', ';']) {
@@ -306,7 +316,7 @@ mod tests {
     }
 
     fn values<'a>(text: &'a str, section: &[&str], option: &str) -> Vec<Option<&'a str>> {
-        let ini = Ini::parse(text).unwrap();
+        let ini = Ini::parse(text, false).unwrap();
         let sections = ini.sections(&path(section));
         let options = sections.iter().flat_map(|section| ini.options(section, option));
         options.filter(|found| found.is_active).map(|found| found.value).collect()
@@ -333,7 +343,7 @@ mod tests {
         assert_eq!(values(text, &["desktop", "kerberos", "deep"], "port"), [Some("1")]);
         assert_eq!(values(text, &["beeswax"], "port"), [Some("10")]);
         assert_eq!(values(text, &["database"], "port"), []);
-        let ini = Ini::parse(text).unwrap();
+        let ini = Ini::parse(text, false).unwrap();
         assert_eq!(ini.sections(&path(&["desktop"]))[0].whole, 0..9);
         let quotes = "[a]\n[[b]]\nx='''\n[c]\ny=1\n'''\ny=2\n";
         assert_eq!(values(quotes, &["a", "b"], "y"), [Some("2")]);
@@ -345,7 +355,7 @@ mod tests {
                     [libdefaults]*\n kdc = x\n";
         assert_eq!(values(text, &["realms"], "kdc"), [Some("no")]);
         assert_eq!(values(text, &["realms"], "A"), [Some("{")]);
-        let open = Ini::parse("[realms]\n A = {\n kdc = k1\n[x]\n").unwrap_err();
+        let open = Ini::parse("[realms]\n A = {\n kdc = k1\n[x]\n", false).unwrap_err();
         assert_eq!(open, "the `{` in line 2 is not closed");
         assert_eq!(values(text, &["libdefaults"], "kdc"), [Some("x")]);
     }
@@ -353,7 +363,7 @@ mod tests {
     #[test]
     fn values_go_on_in_the_next_line() {
         let text = "[a]\nx = 1,\n    2\n  [y]\ny = a \\\n z = b\nz = c\n";
-        let ini = Ini::parse(text).unwrap();
+        let ini = Ini::parse(text, false).unwrap();
         assert!(ini.goes_on(1) && ini.goes_on(4) && !ini.goes_on(6));
         assert_eq!(values(text, &["a"], "z"), [Some("c")]);
     }

@@ -56,8 +56,19 @@ pub enum Fault {
 
 /// Returns `text` as `wish` would have it.
 pub fn fulfil(text: &str, wish: &Wish<'_>) -> Result<Outcome, Fault> {
-    let ini = Ini::parse(text).map_err(Fault::Unclear)?;
-    if ini.is_nested || wish.section.len() > 1 {
+    let outcome = once(text, wish)?;
+    if outcome.text == text || once(&outcome.text, wish).is_ok_and(|o| o.text == outcome.text) {
+        return Ok(outcome);
+    }
+    // Where lines go on in others, what stands next to a change may be read in another way.
+    let said =
+        "other lines would be read in another way after the change: use `os.block` or `os.file`";
+    Err(Fault::Refused(said.into()))
+}
+
+fn once(text: &str, wish: &Wish<'_>) -> Result<Outcome, Fault> {
+    let ini = Ini::parse(text, wish.section.len() > 1).map_err(Fault::Unclear)?;
+    if ini.is_nested {
         let is_cut = |value: &str| value.contains('#') && !value.starts_with(['"', '\'']);
         if wish.present && wish.values.iter().flatten().any(|value| is_cut(value)) {
             let said =
@@ -96,6 +107,14 @@ struct Draft {
 impl Draft {
     fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.before.is_empty()
+    }
+
+    /// Puts lines before line `at`.
+    fn put(&mut self, ini: &Ini<'_>, at: usize, mut lines: Vec<String>) {
+        if ini.dangles(at) {
+            lines.insert(0, ini.end.to_string());
+        }
+        self.before.insert(at, lines);
     }
 
     fn write(mut self, ini: &Ini<'_>) -> String {
@@ -228,7 +247,7 @@ fn present(
     let indent = ini.indent_in(section);
     let line = |value| format!("{indent}{}{}", wish.line(option, value), ini.end);
     if !choice.missing.is_empty() {
-        draft.before.insert(at, choice.missing.into_iter().map(line).collect());
+        draft.put(ini, at, choice.missing.into_iter().map(line).collect());
     }
     Ok(())
 }
@@ -282,7 +301,7 @@ fn absent(
     outcome: &mut Outcome,
 ) -> Result<(), Fault> {
     let Some(option) = wish.option else {
-        for at in doomed(ini, section) {
+        for at in all_of(ini, section) {
             draft.lines.insert(at, None);
         }
         return Ok(());
@@ -302,7 +321,7 @@ fn absent(
 
 /// Returns the lines that go with a section. A comment right above the next section belongs to
 /// that one.
-fn doomed(ini: &Ini<'_>, section: &Section) -> Range<usize> {
+fn all_of(ini: &Ini<'_>, section: &Section) -> Range<usize> {
     let Range { start, end } = section.whole;
     if end == ini.lines.len() {
         return start..end;
@@ -315,6 +334,13 @@ fn doomed(ini: &Ini<'_>, section: &Section) -> Range<usize> {
     }
 }
 
+/// Returns where a section below `section` goes: behind all that belongs to it.
+fn behind(ini: &Ini<'_>, section: &Section) -> usize {
+    let all = all_of(ini, section);
+    let is_filled = |at: &usize| ini.sorts[*at] != Line::Blank;
+    all.clone().rev().find(is_filled).map_or(all.start, |at| at + 1)
+}
+
 /// Adds the section that is not there, below the one that should hold it.
 fn new_section(ini: &Ini<'_>, wish: &Wish<'_>, draft: &mut Draft) {
     let path = &wish.section;
@@ -322,7 +348,7 @@ fn new_section(ini: &Ini<'_>, wish: &Wish<'_>, draft: &mut Draft) {
         ini.sections(&path[..depth]).into_iter().next().map(|section| (depth, section))
     });
     let (depth, at, header) = match &parent {
-        Some((depth, section)) => (*depth, ini.end_of(&section.whole), section.header),
+        Some((depth, section)) => (*depth, behind(ini, section), section.header),
         None => (0, ini.lines.len(), None),
     };
     let mut new = Vec::new();
@@ -344,7 +370,7 @@ fn new_section(ini: &Ini<'_>, wish: &Wish<'_>, draft: &mut Draft) {
     if let Some(option) = wish.option {
         wish.distinct().into_iter().for_each(|value| add(option, value));
     }
-    draft.before.insert(at, new);
+    draft.put(ini, at, new);
 }
 
 #[cfg(test)]
@@ -435,7 +461,8 @@ mod tests {
 
     #[test]
     fn nested_sections_keep_their_indentation_and_comments() {
-        let text = "[desktop]\n  x=1  # one\n  [[database]]\n    engine=sqlite3  # which\n[next]\n";
+        let text = "[desktop]\n  x=1  # one\n  [[database]]\n    engine=sqlite3  # which\n    \
+                    # user=\n\n# about next\n[next]\n";
         let spaces = |w: Wish<'static>| Wish { any_spaces: true, spaced: false, ..w };
         let engine = spaces(wish(&["desktop", "database"], "engine", &["mysql"]));
         assert_eq!(done(text, &engine), text.replace("sqlite3", "mysql"));
@@ -443,7 +470,7 @@ mod tests {
         let want = text.replace("which\n", "which\n    host=db\n");
         assert_eq!(done(text, &host), want);
         let new = spaces(wish(&["desktop", "smtp"], "host", &["m"]));
-        let want = text.replace("which\n", "which\n  [[smtp]]\n  host=m\n");
+        let want = text.replace("# user=\n", "# user=\n  [[smtp]]\n  host=m\n");
         assert_eq!(done(text, &new), want);
         let x = spaces(wish(&["desktop"], "y", &["2"]));
         assert_eq!(done(text, &x), text.replace("one\n", "one\n  y=2\n"));

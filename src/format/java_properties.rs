@@ -34,7 +34,8 @@ pub fn parse(text: &str) -> Result<Vec<Entry<'_>>, String> {
         let first = at;
         at += 1;
         let start = bare(lines[first]).trim_start_matches(BLANKS);
-        if start.is_empty() || start.starts_with(['#', '!']) {
+        // A backslash alone begins nothing yet.
+        if matches!(start, "" | "\\") || start.starts_with(['#', '!']) {
             continue;
         }
         let mut whole = uncontinued(bare(lines[first])).to_string();
@@ -115,7 +116,7 @@ fn unescaped(text: &str) -> Result<String, String> {
         };
         units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
     }
-    String::from_utf16(&units).map_err(|_| "half a character is escaped".to_string())
+    Ok(String::from_utf16_lossy(&units))
 }
 
 /// Writes what a key or value has in common: control characters and what is not ASCII, which older
@@ -239,7 +240,8 @@ mod tests {
         is("k=v\\\n\nx=y", "k", "v");
         assert!(pairs("# a=b\\\n ! c\n\n   \n").is_empty());
         assert!(parse("a=1\nk=\\u12g4").unwrap_err().starts_with("line 2: `\\u12g4`"));
-        assert!(parse("k=\\uD83D").is_err());
+        is("k=\\uD83D", "k", "\u{fffd}");
+        assert!(pairs("\\\n# a=b\n").is_empty());
         assert!(parse("a=1\rb=2\n").is_err());
     }
 

@@ -78,15 +78,22 @@ pub fn set(text: &str, subject: &Subject<'_>, value: &str, comment: &str) -> Str
     let own = (0..all.len()).rev().find(|at| found(at).is_some_and(|l| l.subject == *subject));
     let wished = canonical(subject.item, value);
     let undoes = |at: usize| found(&at).is_some_and(|l| canonical(subject.item, l.value) != wished);
+    let (old, old_end) =
+        own.map_or((None, end), |at| (parse(all[at]), &all[at][bare(all[at]).len()..]));
+    let is_undone = own.is_some_and(|at| (at + 1..all.len()).any(undoes));
+    let is_same = old.is_some_and(|limit| canonical(subject.item, limit.value) == wished);
+    if is_same && !is_undone {
+        return text.to_string();
+    }
+    let old_comment = old.map_or("", |limit| limit.comment);
+    let comment = if comment.is_empty() { old_comment } else { comment };
+    let line = subject.line(value, comment);
     let mut new: Vec<String> = all.iter().map(|line| line.to_string()).collect();
-    let old = own.and_then(|at| parse(all[at])).map_or("", |limit| limit.comment);
-    let line =
-        format!("{}{end}", subject.line(value, if comment.is_empty() { old } else { comment }));
     match own {
-        Some(at) if !(at + 1..all.len()).any(undoes) => new[at] = line,
+        Some(at) if !is_undone => new[at] = format!("{line}{old_end}"),
         own => {
             own.map(|at| new.remove(at));
-            new.push(line);
+            new.push(format!("{line}{end}"));
         }
     }
     join(new.iter().map(String::as_str), end)
@@ -122,7 +129,8 @@ mod tests {
     fn a_limit_is_set_where_it_counts() {
         let set = |text: &str| set(text, &HDFS, "9", "");
         assert_eq!(set(""), "hdfs\tsoft\tnofile\t9\n");
-        assert_eq!(set("# x\nhdfs soft nofile 1 # why"), "# x\nhdfs\tsoft\tnofile\t9\t# why\n");
+        assert_eq!(set("# x\nhdfs soft nofile 1 # why"), "# x\nhdfs\tsoft\tnofile\t9\t# why");
+        assert_eq!(set("hdfs  soft nofile 009"), "hdfs  soft nofile 009");
         assert_eq!(set("* soft nofile 1"), "* soft nofile 1\nhdfs\tsoft\tnofile\t9\n");
         let later = "hdfs soft nofile 1\nhdfs - nofile 2\n";
         assert_eq!(set(later), "hdfs - nofile 2\nhdfs\tsoft\tnofile\t9\n");

@@ -1,6 +1,9 @@
 //! Formats of text and bytes: Hadoop XML, properties, key stores, units, settings, differences.
 
+pub mod authorized_keys;
 pub mod block;
+pub mod crontab;
+pub mod grub_default;
 pub mod hadoop_site;
 pub mod hadoop_xml;
 pub mod hosts;

@@ -1,55 +1,60 @@
-//! `os.authorized_key`: who may log in as a user by SSH key.
+//! `os.authorized_key`: public keys that may log in as a user.
 //!
-//! Parameters follow Ansible's `authorized_key`. A key is known by its type and its digits; its
-//! comment only counts where `comment` is declared, its options always. With `exclusive` all other keys
-//! go. The folder gets mode `0700`, the file `0600`, both the user's.
+//! Parameters follow Ansible's `authorized_key`. Keys are the same when their data are; the comment
+//! counts only where `comment` is declared, the options always: a key without options in the
+//! declaration is one without restrictions. With `exclusive` every other line of the file goes. The
+//! file is `~/.ssh/authorized_keys` unless `path` says otherwise; it belongs to the user, mode
+//! `0600`, and so does its folder, mode `0700`, unless `manage_dir: false`.
 //!
-//! What lies in a user's home is looked at and written with that user's rights (`setpriv`, or
-//! `runuser`), never root's: whoever owns the folder could make it lead anywhere. For the same reason
-//! a symbolic link is refused, and so is a `path` elsewhere whose folder is not root's.
+//! The user may do as they like with their home while drsync works there as root. So a folder or a
+//! file that is a symbolic link is refused, never followed, and what is written in a folder of the
+//! user is written as the user (setpriv(1)).
 //!
 //! ```yaml
-//! - name: The other side's replication may log in
+//! - name: The copier logs in from the other side
 //!   os.authorized_key:
-//!     user: hdfs
-//!     key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHKHLx3FPpcVxX0T7WdCj6MlVEzpxfUHtLJGrUoYhUNI repl@dr
+//!     user: drcopy
+//!     key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILz88rkn4gFp9EGakYwoaTteFDNNQAiT11NzWLBh3QVd drcopy
 //!     key_options: from="10.2.0.0/16",no-pty
+//!   hosts: all
 //! ```
 
-use base64::Engine as _;
+use std::sync::Arc;
+
 use serde::Deserialize;
 
-use super::shared::{account, edit, file};
-use super::{Kind, Link, folders_above, problem};
+use super::shared::{edit, file, ownership};
+use super::{Claim, Kind, Link, folders_above, problem};
+use crate::format::authorized_keys::{self as keys, Key};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
 use crate::model::{Attribute, Delta, Live, Value, Want};
 
-/// Who may log in as a user by SSH key.
+/// Public keys that may log in as a user.
 pub struct OsAuthorizedKey;
 
-/// Who may log in as a user by SSH key.
+/// Public keys that may log in as a user.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// Who is logged in as.
+    /// Who logs in with them.
     user: String,
-    /// The public key; several of them one to a line.
+    /// The keys, one a line, as in the file.
     key: String,
-    /// Options of the keys, in the place of any before them in `key`.
+    /// Options of every key, instead of those before it, e.g. `no-pty,from="10.2.0.0/16"`.
     key_options: Option<String>,
-    /// Remove all other keys?
+    /// The comment of every key, instead of the one after it.
+    comment: Option<String>,
+    /// May no other key be there?
     #[serde(default)]
     exclusive: bool,
-    /// Make the folder, and keep its mode?
+    /// Is the folder the user's with mode 0700, and made where there is none?
     #[serde(default = "yes")]
     manage_dir: bool,
-    /// The file, where it is not `.ssh/authorized_keys` in the user's home.
+    /// The file, if it is not `~/.ssh/authorized_keys`.
     path: Option<String>,
-    /// A comment for the keys, in the place of the one after them in `key`.
-    comment: Option<String>,
     /// Should the keys be there?
     #[serde(default)]
     state: State,
@@ -67,254 +72,343 @@ enum State {
     Absent,
 }
 
-/// Sets of NUMBER USER PATH. One `getent` sees all users; then each file is looked at with the rights
-/// of its user, in one process.
-static LOOK: Script = Script::together(
-    "drsync_authorized",
+/// Sets of NUMBER USER PATH; an empty path is `~/.ssh/authorized_keys`. One `getent` and one `stat`
+/// see all of them.
+///
+/// Nothing is read through a symbolic link. A size of `too large` leaves the content unread.
+static KEYS: Script = Script::together(
+    "drsync_keys",
     r#"
-drsync_authorized() {
-  me=$(id -u) trouble=
-  if [ -n "$root" ]; then entries=$(cat "$root/etc/passwd" 2>&1) || trouble="/etc/passwd: $entries"
-  else
-    entries=$(drsync_authorized_users "$@")
-    case $? in 0|2) ;; *) trouble="getent ended with status $?" ;; esac
-  fi
-  entries=$nl$entries$nl
+drsync_keys() {
+  names=
+  drsync_keys_names "$@"
+  broken=
+  entries=$(if [ -r "$root/etc/passwd" ]; then cat "$root/etc/passwd"; fi)$nl
+  if [ -z "$root" ]; then
+    found=$(IFS=$nl; set -f; getent passwd -- $names) || { rc=$?; [ $rc = 2 ] || broken="getent ended with status $rc"; }
+    entries=$entries$found$nl
+  elif [ ! -r "$root/etc/passwd" ]; then broken='/etc/passwd cannot be read'; fi
+  list=
+  drsync_keys_places "$@"
+  facts=$nl$(IFS=$nl; set -f; [ -z "$list" ] || stat -c '%n|%F|%a|%U|%G|%u|%g|%s' -- $list 2>/dev/null)$nl
   while [ $# -gt 0 ]; do
     n=$1
-    case $entries in
-      *"$nl$2:"*)
-        entry=${entries#*"$nl$2:"}
-        drsync_authorized_one "$2" "$3" "${entry%%"$nl"*}" ;;
-      *) if [ -n "$trouble" ]; then unknown home "$trouble"; else absent home; fi ;;
-    esac
+    drsync_keys_one "$2" "$3"
     finish
     shift 3
   done
 }
-drsync_authorized_users() {
-  list=
-  while [ $# -gt 0 ]; do list="$list$2$nl"; shift 3; done
-  IFS=$nl; set -f
-  getent passwd -- $list
+drsync_keys_names() {
+  while [ $# -gt 0 ]; do names="$names$2$nl"; shift 3; done
 }
-drsync_authorized_one() {
-  user=$1 file=$2 entry=${3#*:}
-  uid=${entry%%:*} entry=${entry#*:}
-  gid=${entry%%:*} entry=${entry#*:}
-  entry=${entry#*:}
-  home=${entry%%:*}
-  file=${file:-$home/.ssh/authorized_keys}
-  own=no
-  case $file in "$home"/*) [ "$home" = / ] || [ -z "$home" ] || own=yes ;; esac
-  # In a sandbox nobody is anybody else.
-  [ -z "${DRSYNC_SANDBOX_ROOT-}" ] || uid=$me
-  put home "$home"; put ids "$uid:$gid"; put file "$file"; put own "$own"
-  # The last `x` keeps the line ends before it.
-  if ! out=$(drsync_authorized_as "$own" "$uid" "$gid" "$user" '
-    for path in "$1" "$2"; do
-      if said=$(stat -c "%F|%a|%u|%U" -- "$path" 2>&1); then echo "$said"
-      else case $said in *": No such file or directory"|*": Not a directory") echo absent ;; *) echo "unknown|$said" ;; esac; fi
-    done
-    if [ ! -L "$1" ] && [ ! -L "$2" ] && [ -f "$2" ]; then cat -- "$2" || exit; fi
-    echo x' "$root${file%/*}" "$root$file" 2>&1)
-  then unknown folder "$out"; return; fi
-  put folder "${out%%"$nl"*}"
-  out=${out#*"$nl"}
-  put stat "${out%%"$nl"*}"
-  out=${out#*"$nl"}
-  put content "${out%x}"
+# Sets `entry`, `home` and `file` for USER PATH.
+drsync_keys_place() {
+  entry= home= file=$2
+  case $nl$entries in *"$nl$1:"*) ;; *) return 1 ;; esac
+  entry=$nl$entries
+  entry=${entry#*"$nl$1:"}
+  entry=${entry%%"$nl"*}
+  home=${entry#*:*:*:*:}
+  home=${home%%:*}
+  home=${home%/}
+  [ -n "$file" ] || file=$home/.ssh/authorized_keys
 }
-# drsync_authorized_as OWN UID GID USER CODE ARGUMENT…: with the rights of the user, if that is another one.
-drsync_authorized_as() {
-  own=$1 uid=$2 gid=$3 user=$4 code=$5
-  shift 5
-  if [ "$own" = no ] || [ "$me" != 0 ] || [ "$uid" = 0 ]; then set -- sh -c "$code" sh "$@"
-  elif command -v setpriv >/dev/null 2>&1; then
-    set -- setpriv --reuid="$uid" --regid="$gid" --clear-groups -- sh -c "$code" sh "$@"
-  else set -- runuser -u "$user" -- sh -c "$code" sh "$@"; fi
-  (cd / && exec "$@")
+drsync_keys_places() {
+  while [ $# -gt 0 ]; do
+    if drsync_keys_place "$2" "$3"; then
+      folder=$root${file%/*}
+      list="$list${folder%/*}/$nl$folder$nl$root$file$nl"
+    fi
+    shift 3
+  done
+}
+drsync_keys_one() {
+  if ! drsync_keys_place "$1" "$2"; then
+    if [ -n "$broken" ]; then unknown entry "$broken"; else absent entry; fi
+    return
+  fi
+  put entry "$1:$entry"
+  case $file in /*) ;; *) unknown file "the home of $1 is \`$home\`"; return ;; esac
+  put path "$file"
+  folder=$root${file%/*}
+  drsync_keys_stat above "${folder%/*}/"
+  drsync_keys_stat folder "$folder"
+  case $fact in directory'|'*) ;; *) absent file; return ;; esac
+  drsync_keys_stat file "$root$file"
+  case $fact in 'regular '*) ;; *) return ;; esac
+  size=${fact##*|}
+  if [ "$size" -gt 1048576 ]; then unknown content 'it is larger than 1 MiB'; return; fi
+  part content "$size"
+  packed "$size"
+  dd if="$root$file" iflag=nofollow,nonblock status=none bs=65536
+  printf '\n'
+}
+# NAME PATH: reports what is there, and leaves it in `fact`.
+drsync_keys_stat() {
+  case $facts in
+    *"$nl$2|"*)
+      fact=${facts#*"$nl$2|"}
+      fact=${fact%%"$nl"*}
+      put "$1" "$fact"
+      return ;;
+  esac
+  if fact=$(stat -c '%F|%a|%U|%G|%u|%g|%s' -- "$2" 2>&1); then put "$1" "$fact"; return; fi
+  case $fact in
+    *': No such file or directory'|*': Not a directory') absent "$1" ;;
+    *) unknown "$1" "$fact" ;;
+  esac
+  fact=
 }
 "#,
 );
 
-/// `drsync_authorize USER UID:GID OWN FILE MANAGE OLD TEXT`: replaces the file, unless its digest is no
-/// longer `OLD`; an empty `TEXT` with the digest `keep` sets modes only.
-static WRITE: Script = Script::each(
-    "drsync_authorize",
+/// `drsync_key_folder UID GID PATH`: makes the folder, or gives it to the user.
+static FOLDER: Script = Script::each(
+    "drsync_key_folder",
     r#"
-drsync_authorize() {
-  me=$(id -u)
-  ids=
-  [ "$3" = yes ] || [ "$me" != 0 ] || ids=$2
-  printf '%s' "$7" | drsync_authorize_as "$3" "${2%:*}" "${2#*:}" "$1" '
-    umask 077
-    folder=$1 file=$2 manage=$3 old=$4 ids=$5
-    if [ "$manage" != no ] && [ ! -e "$folder" ] && [ ! -L "$folder" ]; then mkdir -m "$manage" -- "$folder" || exit; fi
-    for path in "$folder" "$file"; do
-      if [ -L "$path" ]; then echo "$path is a symbolic link"; exit 1; fi
-    done
-    if [ "$manage" = 0700 ]; then chmod 0700 -- "$folder" || exit; fi
-    if [ "$old" = keep ]; then chmod 0600 -- "$file"; exit; fi
-    if [ -e "$file" ]; then now=$(sha256sum < "$file") || exit; now=${now%% *}; else now=absent; fi
-    if [ "$now" != "$old" ]; then echo "$file changed since it was read"; exit 1; fi
-    rm -f -- "$folder/.drsync.keys."??????
-    new=$(mktemp "$folder/.drsync.keys.XXXXXX") || exit
-    cat > "$new" && chmod 0600 "$new" && { [ -z "$ids" ] || chown "$ids" "$new"; } && mv -f -T -- "$new" "$file" ||
-      { rm -f -- "$new"; exit 1; }
-    if [ -e /sys/fs/selinux/enforce ]; then restorecon -- "$folder" "$file" || exit; fi' \
-    "$root${4%/*}" "$root$4" "$5" "$6" "$ids"
+drsync_key_folder() {
+  path=$root$3
+  if [ -L "$path" ]; then echo "$3 is a symbolic link"; return 1; fi
+  if [ ! -e "$path" ]; then drsync_key_as "$1" "$2" "${path%/*}/" mkdir -m 0700 -- "$path" || return; fi
+  # A link put here meanwhile is given away itself, not what it points to.
+  chown -h "$1:$2" -- "$path" && drsync_key_as "$1" "$2" "$path" chmod 0700 -- "$path" &&
+  if [ -z "$root" ] && [ -e /sys/fs/selinux/enforce ]; then restorecon -- "$path"; fi
 }
-drsync_authorize_as() {
-  own=$1 uid=$2 gid=$3 user=$4 code=$5
-  shift 5
-  if [ "$own" = no ] || [ "$me" != 0 ] || [ "$uid" = 0 ]; then set -- sh -c "$code" sh "$@"
-  elif command -v setpriv >/dev/null 2>&1; then
-    set -- setpriv --reuid="$uid" --regid="$gid" --clear-groups -- sh -c "$code" sh "$@"
-  else set -- runuser -u "$user" -- sh -c "$code" sh "$@"; fi
-  (cd / && exec "$@")
+drsync_key_as() {
+  who=$1 team=$2 where=$3
+  shift 3
+  if [ -z "$root" ] && [ "$who" != 0 ] && [ "$(id -u)" = 0 ] && [ "$(stat -c %u -- "$where")" = "$who" ]; then
+    setpriv --reuid "$who" --regid "$team" --clear-groups -- "$@"
+  else "$@"; fi
 }
 "#,
 );
 
-/// Types of keys, as sshd(8) has them.
-const TYPES: [&str; 16] = [
-    "ssh-rsa",
-    "ssh-ed25519",
-    "ssh-dss",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "ssh-rsa-cert-v01@openssh.com",
-    "ssh-ed25519-cert-v01@openssh.com",
-    "ssh-dss-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
-    "sk-ssh-ed25519-cert-v01@openssh.com",
-    "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
-];
+/// `drsync_key_file UID GID PATH OLD CONTENT`: replaces the file unless it changed since it was
+/// read. Who owns the folder writes in it, so that no link there leads root astray.
+static FILE: Script = Script::each(
+    "drsync_key_file",
+    r#"
+drsync_key_file() {
+  path=$root$3 folder=$root${3%/*}
+  if [ -L "$folder" ] || [ -L "$path" ]; then echo "$3 is behind a symbolic link"; return 1; fi
+  case $4 in
+    absent) if [ -e "$path" ]; then echo "$3 appeared since it was read"; return 1; fi ;;
+    *)
+      now=$(dd if="$path" iflag=nofollow,nonblock status=none bs=65536 | sha256sum) || return
+      if [ "${now%% *}" != "$4" ]; then echo "$3 changed since it was read"; return 1; fi ;;
+  esac
+  if [ -z "$root" ] && [ "$1" != 0 ] && [ "$(id -u)" = 0 ] && [ "$(stat -c %u -- "$folder")" = "$1" ]; then
+    printf '%s' "$5" | setpriv --reuid "$1" --regid "$2" --clear-groups -- sh -c "$drsync_key_write" drsync "$path" ''
+  else
+    printf '%s' "$5" | sh -c "$drsync_key_write" drsync "$path" "$1:$2"
+  fi &&
+  if [ -z "$root" ] && [ -e /sys/fs/selinux/enforce ]; then restorecon -- "$path"; fi
+}
+drsync_key_write='umask 077
+rm -f -- "${1%/*}/.${1##*/}.drsync."??????
+new=$(mktemp "${1%/*}/.${1##*/}.drsync.XXXXXX") || exit
+trap '\''rm -f -- "$new"'\'' EXIT
+trap '\''exit 1'\'' HUP INT TERM
+cat > "$new" && chmod 0600 -- "$new" && { [ -z "$2" ] || chown -h "$2" -- "$new"; } && mv -f -T -- "$new" "$1"'
+"#,
+);
 
-/// A line of `authorized_keys`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct PublicKey {
-    options: String,
+/// What is at a path.
+#[derive(Clone, Debug)]
+struct Seen {
     sort: String,
-    digits: String,
-    comment: String,
+    mode: String,
+    uid: String,
+    /// The owner's name.
+    owner: String,
+    gid: String,
 }
 
-impl PublicKey {
-    /// Reads a line; `None` when it holds no key.
-    fn parse(line: &str) -> Option<PublicKey> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return None;
-        }
-        let (first, rest) = split_word(line);
-        let (options, sort, rest) = match TYPES.contains(&first) {
-            true => ("", first, rest),
-            false => {
-                let (sort, rest) = split_word(rest);
-                (first, sort, rest)
-            }
+impl Seen {
+    fn read(reply: &Reply, name: &str) -> Result<Option<Seen>, String> {
+        let Some(text) = reply.text(name)? else { return Ok(None) };
+        let fields: Vec<&str> = text.split('|').collect();
+        let [sort, mode, owner, _, uid, gid, _] = fields[..] else {
+            return Err(format!("stat answered `{text}`"));
         };
-        let (digits, comment) = split_word(rest);
-        (TYPES.contains(&sort) && !digits.is_empty()).then(|| PublicKey {
-            options: options.into(),
-            sort: sort.into(),
-            digits: digits.into(),
-            comment: comment.into(),
-        })
-    }
-
-    /// True when the digits are a key of the type they are said to be.
-    fn is_sound(&self) -> bool {
-        let bytes = base64::engine::general_purpose::STANDARD.decode(&self.digits);
-        bytes.is_ok_and(|bytes| {
-            let length = u32::try_from(self.sort.len()).unwrap_or(0).to_be_bytes();
-            bytes.strip_prefix(&length).is_some_and(|rest| rest.starts_with(self.sort.as_bytes()))
-        })
-    }
-
-    fn is(&self, other: &PublicKey) -> bool {
-        self.sort == other.sort && self.digits == other.digits
-    }
-
-    /// Returns the fingerprint as far as people compare it.
-    fn fingerprint(&self) -> String {
-        let bytes = base64::engine::general_purpose::STANDARD.decode(&self.digits);
-        sha256(&bytes.unwrap_or_default())[..12].to_string()
-    }
-
-    fn line(&self) -> String {
-        let parts = [&self.options, &self.sort, &self.digits, &self.comment];
-        let parts: Vec<&str> =
-            parts.into_iter().map(|part| &**part).filter(|part| !part.is_empty()).collect();
-        parts.join(" ")
-    }
-
-    /// Returns the key in short: all but the digits.
-    fn shown(&self) -> Value {
-        let parts = [&self.options, &self.sort, &self.comment];
-        let parts: Vec<&str> =
-            parts.into_iter().map(|part| &**part).filter(|part| !part.is_empty()).collect();
-        Value::text(parts.join(" "))
+        let mode = format!("{mode:0>4}");
+        let [sort, uid, owner, gid] = [sort, uid, owner, gid].map(String::from);
+        Ok(Some(Seen { sort, mode, uid, owner, gid }))
     }
 }
 
-/// Splits off the first word; blanks inside of double quotes do not end it.
-fn split_word(text: &str) -> (&str, &str) {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    for (at, c) in text.char_indices() {
-        if matches!(c, ' ' | '\t') && !is_quoted {
-            return (&text[..at], text[at..].trim_start());
-        }
-        is_quoted ^= c == '"' && !is_escaped;
-        is_escaped = c == '\\' && !is_escaped;
-    }
-    (text, "")
+/// The user's file, as it is.
+struct Present {
+    uid: String,
+    gid: String,
+    path: Arc<str>,
+    above: Option<Seen>,
+    folder: Option<Seen>,
+    file: Option<Seen>,
+    text: Arc<str>,
 }
 
-/// Returns the single options, sorted: their order does not matter.
-fn options(text: &str) -> Vec<&str> {
-    let (mut parts, mut start) = (Vec::new(), 0);
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    for (at, c) in text.char_indices() {
-        if c == ',' && !is_quoted {
-            parts.push(text[start..at].trim());
-            start = at + 1;
-        }
-        is_quoted ^= c == '"' && !is_escaped;
-        is_escaped = c == '\\' && !is_escaped;
+impl Present {
+    /// Errors: the delta that says why it cannot be told, or why the wish cannot be met.
+    fn read(args: &Args, reply: &Reply) -> Result<Present, Delta> {
+        let unknown = |reason: String| Delta::unknown(reason);
+        let Some(entry) = reply.text("entry").map_err(unknown)? else {
+            return Err(Delta::lacking(format!("there is no user `{}`", args.user)));
+        };
+        let fields: Vec<&str> = entry.split(':').collect();
+        let [_, _, uid, gid, ..] = fields[..] else {
+            return Err(unknown(format!("the entry of the user is `{entry}`")));
+        };
+        let path = reply.text("path");
+        let file = Seen::read(reply, "file").map_err(unknown)?;
+        let is_regular = file.as_ref().is_some_and(|file| file.sort.starts_with("regular"));
+        Ok(Present {
+            uid: uid.into(),
+            gid: gid.into(),
+            path: path.map_err(unknown)?.unwrap_or_default(),
+            above: Seen::read(reply, "above").map_err(unknown)?,
+            folder: Seen::read(reply, "folder").map_err(unknown)?,
+            text: match is_regular {
+                true => reply.text("content").map_err(unknown)?.unwrap_or_default(),
+                false => Arc::from(""),
+            },
+            file,
+        })
     }
-    parts.push(text[start..].trim());
-    parts.retain(|part| !part.is_empty());
-    parts.sort_unstable();
-    parts
+
+    fn folder_path(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// Returns why nothing may be written there.
+    fn danger(&self, args: &Args) -> Option<Delta> {
+        let refused = |said: String| Some(Delta { refused: Some(said), ..Delta::default() });
+        let (folder, file) = (self.folder_path(), &self.path);
+        match (&self.folder, &self.file) {
+            (Some(seen), _) if seen.sort != "directory" => {
+                refused(format!("{folder} is a {}, which is never followed", seen.sort))
+            }
+            (_, Some(seen)) if !seen.sort.starts_with("regular") => {
+                refused(format!("{file} is a {}, which is never followed", seen.sort))
+            }
+            (Some(seen), _) if ![&*self.uid, "0"].contains(&&*seen.uid) => {
+                refused(format!("{folder} belongs to {}, not to {}", seen.owner, args.user))
+            }
+            (Some(seen), _) if args.manage_dir && args.path.is_some() && seen.uid != self.uid => {
+                refused(format!(
+                    "{folder} belongs to {}: declare `manage_dir: false` to leave it so",
+                    seen.owner
+                ))
+            }
+            (None, _) if !args.manage_dir => {
+                Some(Delta::lacking(format!("{folder} does not exist; `manage_dir` is off")))
+            }
+            (None, _) if self.above.is_none() => {
+                Some(Delta::lacking(format!("the folder above {folder} does not exist")))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Args {
-    /// Returns the lines of `key` that should hold keys.
-    fn lines(&self) -> impl Iterator<Item = &str> {
-        self.key.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    /// Returns the declared keys as they should be written.
+    ///
+    /// Errors: what is wrong with a line.
+    fn keys(&self) -> Result<Vec<Key>, String> {
+        let lines = self.key.lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| {
+                let mut key = Key::parse(line).ok_or_else(|| not_a_key(line))?;
+                key.sound()?;
+                if let Some(options) = &self.key_options {
+                    key.options = options.clone();
+                }
+                if let Some(comment) = &self.comment {
+                    key.comment = comment.clone();
+                }
+                Ok(key)
+            })
+            .collect()
     }
 
-    fn keys(&self) -> Vec<PublicKey> {
-        let keys = self.lines().filter_map(PublicKey::parse).map(|key| PublicKey {
-            options: self.key_options.clone().unwrap_or(key.options),
-            comment: self.comment.clone().unwrap_or(key.comment),
-            ..key
-        });
-        keys.collect()
+    /// Returns which of the declared keys are there, and what else is.
+    fn compare(&self, text: &str) -> (Vec<Attribute>, String) {
+        let wanted = self.keys().unwrap_or_default();
+        let mut attributes = Vec::new();
+        for (i, key) in wanted.iter().enumerate() {
+            let name = match wanted.len() {
+                1 => "key".to_string(),
+                _ => format!("key[{}]", i + 1),
+            };
+            attributes.push(self.compare_one(name, key, text));
+        }
+        let is_wanted = |line: &str| {
+            Key::parse(line).is_some_and(|key| wanted.iter().any(|w| w.data == key.data))
+        };
+        let exclusive = self.exclusive && self.state == State::Present;
+        if exclusive {
+            let others = edit::lines(text).into_iter().map(edit::bare);
+            let others: Vec<Value> = others
+                .filter(|line| !is_wanted(line))
+                .map(|line| Value::text(shown(line)))
+                .collect();
+            let differs = !others.is_empty();
+            let before = if differs { Live::Known(Value::List(others)) } else { Live::Absent };
+            let (name, after) = ("others".into(), Want::Absent(None));
+            attributes.push(Attribute { name, before, after, differs, note: None });
+        }
+        let differing = attributes.iter().any(|attribute| attribute.differs);
+        let text = match (differing, self.state) {
+            (false, _) => text.to_string(),
+            (true, State::Absent) => {
+                edit::lines(text).into_iter().filter(|line| !is_wanted(line)).collect()
+            }
+            (true, State::Present) => keys::put(text, &wanted, self.comment.is_some(), exclusive),
+        };
+        (attributes, text)
     }
 
-    /// True when `live` is as `wish` wants it.
-    fn fits(&self, wish: &PublicKey, live: &PublicKey) -> bool {
-        options(&wish.options) == options(&live.options)
-            && (self.comment.is_none() || wish.comment == live.comment)
+    fn compare_one(&self, name: String, key: &Key, text: &str) -> Attribute {
+        let lines = edit::lines(text).into_iter().filter_map(|line| Key::parse(edit::bare(line)));
+        let found: Vec<Key> = lines.filter(|other| other.data == key.data).collect();
+        let live = |found: &[Key]| match found {
+            [] => Live::Absent,
+            [one] => Live::Known(Value::text(one.shown())),
+            more => Live::Known(Value::List(more.iter().map(|k| Value::text(k.shown())).collect())),
+        };
+        let name = name.into();
+        let before = live(&found);
+        if self.state == State::Absent {
+            let differs = !found.is_empty();
+            return Attribute { name, before, after: Want::Absent(None), differs, note: None };
+        }
+        let is_right = |other: &Key| other.fits(key, self.comment.is_some());
+        let differs = found.is_empty() || !found.iter().all(is_right);
+        let after = Value::text(if differs { key.shown() } else { found[0].shown() });
+        let is_twice = differs && found.len() > 1;
+        let note = is_twice.then(|| "sshd takes the first line that has the key".to_string());
+        Attribute { name, before, after: Want::Value(after), differs, note }
+    }
+}
+
+fn not_a_key(line: &str) -> String {
+    match line.contains("PRIVATE KEY") {
+        // What was pasted there must not be shown.
+        true => "this is a private key: the public one is in the file that ends in `.pub`".into(),
+        false => format!("`{}` is not a public key", line.chars().take(40).collect::<String>()),
+    }
+}
+
+/// Returns a line as it may be shown: what is no key stays out of plans.
+fn shown(line: &str) -> String {
+    match Key::parse(line) {
+        Some(key) => key.shown(),
+        None if line.trim().is_empty() => "an empty line".into(),
+        None if line.trim_start().starts_with('#') => "a comment".into(),
+        None => "a line that is no key".into(),
     }
 }
 
@@ -325,342 +419,144 @@ impl Kind for OsAuthorizedKey {
     const SOURCE: &'static str = include_str!("os_authorized_key.rs");
 
     fn key(args: &Args) -> String {
-        let keys = args.keys();
-        let prints: Vec<String> = keys.iter().map(PublicKey::fingerprint).collect();
-        let whose = match &args.path {
-            Some(path) => format!("{} {path}", args.user),
-            None => args.user.clone(),
+        let keys = args.keys().unwrap_or_default();
+        let path = args.path.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
+        let Some(first) = keys.first().filter(|_| !args.exclusive) else {
+            return format!("{}{path}", args.user);
         };
-        match &keys[..] {
-            _ if args.exclusive => whose,
-            [key] if !key.comment.is_empty() => {
-                format!("{whose}: {} {}", edit::key_part(&key.comment), prints[0])
+        let more = match keys.len() {
+            1 => String::new(),
+            _ => {
+                let all: String = keys.iter().map(|key| &*key.data).collect();
+                format!(" and {} more, {}", keys.len() - 1, &sha256(all.as_bytes())[..8])
             }
-            [_] => format!("{whose}: {}", prints[0]),
-            several => {
-                let print = &sha256(prints.concat().as_bytes())[..12];
-                format!("{whose}: {} keys {print}", several.len())
-            }
-        }
+        };
+        format!("{}{path}: {}{more}", args.user, first.short())
     }
 
     fn check(args: &Args) -> Vec<Problem> {
         let mut problems = Vec::new();
-        problems.extend(account::name_problem("user", &args.user));
-        problems.extend(args.path.iter().filter_map(|path| file::path_problem("path", path)));
-        let mut add = |name: &str, said: &str, hint| problems.push(problem(&[name], said, hint));
-        if args.lines().next().is_none() {
-            add("key", "there is no key in it", None);
+        if !ownership::is_account(&args.user) {
+            let shown: String = args.user.chars().take(60).collect();
+            problems.push(problem(&["user"], format!("`{shown}` is not the name of a user"), None));
         }
-        for line in args.lines() {
-            let key = PublicKey::parse(line).filter(PublicKey::is_sound);
-            if key.is_none() {
-                let shown: String = line.chars().take(40).collect();
-                let said = format!("`{shown}` is not a public key");
-                let hint =
-                    "as in `id_ed25519.pub`: type, digits, comment; take files in by `lookup`";
-                add("key", &said, Some(hint));
+        problems.extend(args.path.as_deref().and_then(|path| file::path_problem("path", path)));
+        let is_depth = |path: &String| path.matches('/').count() > 1;
+        if args.path.as_ref().is_some_and(|path| !is_depth(path)) {
+            problems.push(problem(&["path"], "a file right below `/` is not for keys", None));
+        }
+        let is_elsewhere = ["http://", "https://", "file:"].iter().any(|s| args.key.starts_with(s));
+        match args.keys() {
+            _ if is_elsewhere => {
+                let hint = "`{{ lookup('file', …) }}` reads one";
+                problems.push(problem(&["key"], "`key` is the key itself", Some(hint)));
             }
+            Ok(keys) if keys.is_empty() => {
+                problems.push(problem(&["key"], "there is no key in it", None));
+            }
+            Ok(_) if args.key.len() > 262_144 => {
+                problems.push(problem(&["key"], "more than 256 KiB of keys", None));
+            }
+            Err(said) => problems.push(problem(&["key"], said, None)),
+            Ok(_) => {}
+        }
+        if let Some(said) = args.key_options.as_deref().and_then(keys::options_problem) {
+            problems.push(problem(&["key_options"], said, None));
+        }
+        let is_line = |text: &str| !text.contains(char::is_control) && text.len() <= 1024;
+        if args.comment.as_deref().is_some_and(|text| !is_line(text) || text.trim() != text) {
+            let said = "a comment is one line of at most 1024 bytes, without blanks around it";
+            problems.push(problem(&["comment"], said, None));
         }
         if args.exclusive && args.state == State::Absent {
-            add(
-                "exclusive",
-                "`exclusive` says what should be there, `absent` what should not",
-                None,
-            );
-        }
-        // What is written must read the same again: an open quote would swallow the key.
-        let with = |change: fn(PublicKey) -> PublicKey| {
-            args.keys().into_iter().map(change).all(|key| {
-                let line = key.line();
-                !line.contains(char::is_control) && PublicKey::parse(&line) == Some(key)
-            })
-        };
-        let bare = |key: PublicKey| PublicKey { comment: String::new(), ..key };
-        let plain = |key: PublicKey| PublicKey { options: String::new(), ..key };
-        if args.comment.is_some() && !with(plain) {
-            add("comment", "a comment is one line, without blanks around it", None);
-        }
-        if args.key_options.is_some() && !with(bare) {
-            let said = "options are one word: commas between them, blanks only inside of quotes";
-            add("key_options", said, None);
+            let hint = "`exclusive` with the keys that should stay removes the others";
+            problems.push(problem(
+                &["exclusive"],
+                "`exclusive` is for keys to be there",
+                Some(hint),
+            ));
         }
         problems
     }
 
     fn ask(args: &Args) -> Vec<Question> {
-        let words = [&*args.user, args.path.as_deref().unwrap_or_default()];
-        vec![Question::Probe(&LOOK, words.map(Argument::plain).to_vec())]
+        let path = args.path.as_deref().unwrap_or_default();
+        vec![Question::Probe(&KEYS, [&*args.user, path].map(Argument::plain).to_vec())]
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let found = match Found::read(args, &replies[0]) {
-            Ok(found) => found,
+        let present = match Present::read(args, &replies[0]) {
+            Ok(present) => present,
+            // Who is not there does not log in.
+            Err(delta) if args.state == State::Absent && delta.is_curable => {
+                return Delta { attributes: args.compare("").0, ..Delta::default() };
+            }
             Err(delta) => return delta,
         };
-        let live: Vec<PublicKey> =
-            edit::lines(&found.text).into_iter().filter_map(PublicKey::parse).collect();
-        let mut delta = Delta::default();
-        let wishes = args.keys();
-        for wish in &wishes {
-            let name = format!("key {}", wish.fingerprint());
-            let there = live.iter().find(|key| key.is(wish));
-            let before = there.map_or(Live::Absent, |key| Live::Known(key.shown()));
-            delta.attributes.push(match args.state {
-                State::Absent => gone(name, before),
-                State::Present => {
-                    let differs = there.is_none_or(|key| !args.fits(wish, key));
-                    let want = if differs { wish.shown() } else { shown(there, wish) };
-                    Attribute { differs, ..Attribute::new(name, before, want) }
-                }
-            });
+        if args.state == State::Absent && present.file.is_none() && present.folder.is_none() {
+            return Delta { attributes: args.compare("").0, ..Delta::default() };
         }
-        if args.exclusive {
-            let others = live.iter().filter(|key| !wishes.iter().any(|wish| wish.is(key)));
-            let others = others
-                .map(|key| gone(format!("key {}", key.fingerprint()), Live::Known(key.shown())));
-            delta.attributes.extend(others);
+        if let Some(delta) = present.danger(args) {
+            return delta;
         }
+        let mut attributes = args.compare(&present.text).0;
         if args.state == State::Present {
-            found.modes(args, &mut delta.attributes);
+            attributes.extend(belongings(args, &present));
         }
-        delta
+        Delta { attributes, ..Delta::default() }
     }
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
-        let Ok(found) = Found::read(args, &replies[0]) else { return Vec::new() };
-        let manage = match (args.manage_dir, found.is_own) {
-            (false, _) => "no",
-            (true, true) => "0700",
-            (true, false) => "0755",
-        };
-        let is_same = delta.differing().all(|attribute| !attribute.name.starts_with("key "))
-            && found.stat.as_ref().is_some_and(|stat| stat.uid == found.uid());
-        let (old, text) = match (&found.stat, is_same) {
-            (_, true) => ("keep".to_string(), String::new()),
-            (Some(_), _) => (sha256(found.text.as_bytes()), changed(args, &found.text)),
-            (None, _) => ("absent".to_string(), changed(args, &found.text)),
-        };
-        let own = if found.is_own { "yes" } else { "no" };
-        let words = [&args.user, &found.ids, own, &found.file, manage, &old, &text];
-        vec![Action::Host(&WRITE, words.map(Argument::plain).to_vec())]
+        let Ok(present) = Present::read(args, &replies[0]) else { return Vec::new() };
+        let mut actions = Vec::new();
+        let is_folder = |name: &str| name.starts_with("folder");
+        let words = |path: &str| [&*present.uid, &*present.gid, path].map(Argument::plain).to_vec();
+        if delta.differing().any(|attribute| is_folder(&attribute.name)) {
+            actions.push(Action::Host(&FOLDER, words(present.folder_path())));
+        }
+        if delta.differing().any(|attribute| !is_folder(&attribute.name)) {
+            let old = match present.file {
+                Some(_) => sha256(present.text.as_bytes()),
+                None => "absent".into(),
+            };
+            let (_, text) = args.compare(&present.text);
+            let mut words = words(&present.path);
+            words.extend([old, text].map(Argument::plain));
+            actions.push(Action::Host(&FILE, words));
+        }
+        actions
     }
 
     fn needs(args: &Args) -> Vec<Link> {
-        let user = Link::new("os.user", &args.user);
-        std::iter::once(user).chain(args.path.iter().flat_map(|path| folders_above(path))).collect()
+        let mut links = vec![Link::new("os.user", &args.user)];
+        links.extend(args.path.iter().flat_map(|path| folders_above(path)));
+        links
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        let home = format!("~{}/.ssh/authorized_keys", args.user);
+        let path = args.path.clone().unwrap_or(home);
+        Some(if args.exclusive { Claim::Whole(path) } else { Claim::Part(path) })
     }
 }
 
-fn gone(name: String, before: Live) -> Attribute {
-    let differs = matches!(before, Live::Known(_));
-    Attribute { name: name.into(), before, after: Want::Absent(None), differs, note: None }
-}
-
-fn shown(there: Option<&PublicKey>, wish: &PublicKey) -> Value {
-    there.unwrap_or(wish).shown()
-}
-
-/// What `stat` says of a folder or a file.
-#[derive(Clone, Debug)]
-struct Fact {
-    sort: String,
-    mode: String,
-    uid: String,
-    owner: String,
-}
-
-impl Fact {
-    fn read(reply: &Reply, name: &str) -> Result<Option<Fact>, String> {
-        let text = reply.text(name)?.unwrap_or_default();
-        if let Some(reason) = text.strip_prefix("unknown|") {
-            return Err(reason.to_string());
-        }
-        match text.split('|').collect::<Vec<_>>()[..] {
-            ["absent"] => Ok(None),
-            [sort, mode, uid, owner] => Ok(Some(Fact {
-                sort: sort.into(),
-                mode: format!("{mode:0>4}"),
-                uid: uid.into(),
-                owner: owner.into(),
-            })),
-            _ => Err(format!("stat answered `{text}`")),
-        }
+/// Compares owner and mode of folder and file; sshd ignores what others may write.
+fn belongings(args: &Args, present: &Present) -> Vec<Attribute> {
+    let mut attributes = Vec::new();
+    let mut add = |name: &'static str, live: Option<String>, want: &str| {
+        let live = live.map_or(Live::Absent, |live| Live::Known(Value::text(live)));
+        attributes.push(Attribute::new(name, live, Value::text(want)));
+    };
+    let owner = |seen: &Seen| match (seen.uid == present.uid, seen.gid == present.gid) {
+        (true, true) => args.user.clone(),
+        (true, false) => format!("{} with group {}", args.user, seen.gid),
+        (false, _) => seen.owner.clone(),
+    };
+    if args.manage_dir {
+        add("folder", present.folder.as_ref().map(|f| f.mode.clone()), "0700");
+        add("folder_owner", present.folder.as_ref().map(owner), &args.user);
     }
-}
-
-/// What is there.
-#[derive(Default)]
-struct Found {
-    file: String,
-    ids: String,
-    /// Is it in the user's home, and done with the user's rights?
-    is_own: bool,
-    folder: Option<Fact>,
-    stat: Option<Fact>,
-    text: String,
-}
-
-impl Found {
-    /// Errors: the delta that says why it cannot be told, or why nothing can be done.
-    fn read(args: &Args, reply: &Reply) -> Result<Found, Delta> {
-        if reply.text("home").map_err(Delta::unknown)?.is_none() {
-            return match args.state {
-                State::Present => Err(Delta::lacking(format!("there is no user {}", args.user))),
-                State::Absent => Ok(Found::default()),
-            };
-        }
-        let text = |name: &str| {
-            let text = reply.text(name).map_err(Delta::unknown)?;
-            Ok(text.unwrap_or_default().to_string())
-        };
-        let (file, ids, is_own) = (text("file")?, text("ids")?, text("own")? == "yes");
-        let folder = Fact::read(reply, "folder").map_err(Delta::unknown)?;
-        let mut found = Found { file, ids, is_own, folder, stat: None, text: text("content")? };
-        // First the folder: behind a link there may be nothing the user can look at.
-        let danger = found.danger(args);
-        if danger.is_none() {
-            found.stat = Fact::read(reply, "stat").map_err(Delta::unknown)?;
-        }
-        match danger.or_else(|| found.danger(args)) {
-            // What comes before it may set the folder right.
-            Some(refused) => Err(Delta::lacking(refused)),
-            None => Ok(found),
-        }
-    }
-
-    fn uid(&self) -> &str {
-        self.ids.split(':').next().unwrap_or_default()
-    }
-
-    /// Returns why nothing may be written here.
-    fn danger(&self, args: &Args) -> Option<String> {
-        let path = self.file.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        if let Some(folder) = &self.folder {
-            if folder.sort != "directory" {
-                return Some(format!("{path} is a {}, not a directory", folder.sort));
-            }
-            let due = if self.is_own { self.uid() } else { "0" };
-            if folder.uid != due {
-                let whose = if self.is_own { &*args.user } else { "root" };
-                let said = format!("{path} belongs to {}", folder.owner);
-                return Some(format!("{said}: give it to {whose} first (os.directory)"));
-            }
-            let mode = u32::from_str_radix(&folder.mode, 8).unwrap_or(0o777);
-            if !self.is_own && mode & 0o022 != 0 {
-                return Some(format!("others than root may write to {path}"));
-            }
-        }
-        let stat = self.stat.as_ref()?;
-        (!stat.sort.starts_with("regular"))
-            .then(|| format!("{} is a {}, not a regular file", self.file, stat.sort))
-    }
-
-    /// Compares modes and owner; what is not there yet gets the right ones.
-    fn modes(&self, args: &Args, attributes: &mut Vec<Attribute>) {
-        let mut add = |name: &'static str, live: &str, want: &str| {
-            let live = Live::Known(Value::text(live));
-            attributes.push(Attribute::new(name, live, Value::text(want)));
-        };
-        if let Some(folder) = self.folder.as_ref().filter(|_| args.manage_dir && self.is_own) {
-            add("folder_mode", &folder.mode, "0700");
-        }
-        if let Some(stat) = self.stat.as_ref().filter(|_| self.is_own) {
-            add("mode", &stat.mode, "0600");
-            if stat.uid != self.uid() {
-                add("owner", &stat.owner, &args.user);
-            }
-        }
-    }
-}
-
-/// Returns the file as it should be.
-fn changed(args: &Args, text: &str) -> String {
-    let mut wishes = args.keys();
-    let mut out = String::new();
-    for line in edit::lines(text) {
-        let Some(live) = PublicKey::parse(line) else {
-            out.push_str(line);
-            continue;
-        };
-        let at = wishes.iter().position(|wish| wish.is(&live));
-        match (at, args.state) {
-            // The same key may stand there twice.
-            (Some(_), State::Absent) => {}
-            (Some(at), State::Present) => {
-                let wish = wishes.remove(at);
-                match args.fits(&wish, &live) {
-                    true => out.push_str(line),
-                    false => edit::append(&mut out, &wish.line()),
-                }
-            }
-            (None, _) if args.exclusive => {}
-            (None, _) => out.push_str(line),
-        }
-    }
-    if args.state == State::Present {
-        wishes.iter().for_each(|wish| edit::append(&mut out, &wish.line()));
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHKHLx3FPpcVxX0T7WdCj6MlVEzpxfUHtLJGrUoYhUNI";
-    const B: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-    fn args(key: &str, change: impl Fn(&mut Args)) -> Args {
-        let mut args = Args {
-            user: "app".into(),
-            key: key.into(),
-            key_options: None,
-            exclusive: false,
-            manage_dir: true,
-            path: None,
-            comment: None,
-            state: State::Present,
-        };
-        change(&mut args);
-        args
-    }
-
-    #[test]
-    fn keys_are_known_by_their_digits() {
-        let file = format!("# mine\n{A} old\n{B} b");
-        assert_eq!(changed(&args(A, |_| ()), &file), file);
-        let gone = args(A, |a| a.state = State::Absent);
-        assert_eq!(changed(&gone, &format!("{file}\n{A}\n")), format!("# mine\n{B} b\n"));
-        let only = args(&format!("{A} new"), |a| a.exclusive = true);
-        assert_eq!(changed(&only, &file), format!("# mine\n{A} old\n"));
-        let named = args(A, |a| a.comment = Some("new".into()));
-        assert_eq!(changed(&named, &file), format!("# mine\n{A} new\n{B} b"));
-        let both = args(&format!("\n# x\n{B}\n{A} a\n"), |_| ());
-        assert_eq!(changed(&both, ""), format!("{B}\n{A} a\n"));
-    }
-
-    #[test]
-    fn options_always_count_and_their_order_never() {
-        let bound = |text: &str| {
-            let text = text.to_string();
-            args(A, move |a| a.key_options = Some(text.clone()))
-        };
-        let file = format!("no-pty,command=\"a, \\\"b\" {A} x y\n");
-        assert_eq!(changed(&bound("command=\"a, \\\"b\",no-pty"), &file), file);
-        assert_eq!(changed(&bound("no-pty"), &file), format!("no-pty {A}\n"));
-        assert_eq!(changed(&args(A, |_| ()), &file), format!("{A}\n"));
-        let key = PublicKey::parse(&file).unwrap();
-        assert_eq!((&*key.options, &*key.comment), ("no-pty,command=\"a, \\\"b\"", "x y"));
-    }
-
-    #[test]
-    fn only_keys_are_taken_for_keys() {
-        let is_sound = |line: &str| PublicKey::parse(line).is_some_and(|key| key.is_sound());
-        assert!(is_sound(A) && is_sound(&format!("from=\"a b\" {A} c d")));
-        assert!(!is_sound("ssh-ed25519 AAAA") && !is_sound("ssh-rsa x") && !is_sound("hello"));
-        assert!(!is_sound(&A.replace("ssh-ed25519", "ssh-rsa")) && !is_sound(&format!("#{A}")));
-    }
+    add("mode", present.file.as_ref().map(|f| f.mode.clone()), "0600");
+    add("owner", present.file.as_ref().map(owner), &args.user);
+    attributes
 }

@@ -1,77 +1,104 @@
-//! `os.cron`: an entry of a user's crontab, or of a file in `/etc/cron.d`.
+//! `os.cron`: an entry in a user's crontab or in a file of `/etc/cron.d`.
 //!
-//! Parameters follow Ansible's `cron`. An entry is found by the line `#Ansible: NAME` (or `#drsync:
-//! NAME`) before it; drsync writes Ansible's, so that both agree on whose entry it is. A line that is
-//! as wished but unmarked is taken over. With `env: true`, `name` is a variable and `job` its value, for
-//! all entries of the crontab. Everything else in the crontab stays as it is. A user's crontab is
-//! written by `crontab`, so that cron learns of it; under a `root` the file is. A `%` in `job` means
-//! a line end to cron, unless it is written `\%`.
+//! Parameters follow Ansible's `cron`. An entry is found again by the line before it, `#drsync:
+//! NAME`. One that Ansible made (`#Ansible: NAME`) is taken over where it is and keeps that line,
+//! so that either tool may be used until the move is done. A line that is there already, word for
+//! word but without a marker, gets one, rather than a twin that runs as well. With `env` the entry
+//! is a variable, `NAME="JOB"`, and `name` is its name.
+//!
+//! A user's crontab is written by crontab(1), which checks it. cron skips a file in `/etc/cron.d`
+//! with a dot in its name or that others than root may write: the first is refused, the second
+//! mended. Note cron's own rules: with both `day` and `weekday` an entry runs when either fits, and
+//! a `%` in `job` ends the command unless it is written `\%`.
 //!
 //! ```yaml
-//! - name: Old logs go every night
+//! - name: Purge scratch folders every night
 //!   os.cron:
-//!     name: old logs
+//!     name: purge scratch
+//!     minute: "30"
+//!     hour: "2"
+//!     job: /usr/local/bin/purge-scratch --days 7
 //!     user: hdfs
-//!     hour: 2
-//!     minute: 30
-//!     job: find /var/log/hadoop -name '*.gz' -mtime +30 -delete
-//! - name: Kerberos tickets at boot
-//!   os.cron: { name: tickets, special_time: reboot, job: /opt/bin/kinit-all, cron_file: tickets }
+//!   hosts: all
 //! ```
+
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
-use super::shared::edit::{self, Edit, Present, bare};
-use super::shared::file::{self, Sight, Stat};
-use super::shared::{account, ownership};
-use super::{Kind, Link, argument, problem};
+use super::shared::edit::{self, Edit};
+use super::shared::file::{REMOVE, Stat};
+use super::shared::ownership::{self, Ownership};
+use super::{Claim, Kind, Link, argument, problem};
+use crate::format::crontab::{self, FIELDS, Spot};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Data, Delta, Live, Node, Secret, Value, Want};
+use crate::model::{Attribute, Data, Delta, Live, Node, Place, Secret, Value, Want};
 
-/// An entry of a crontab.
+/// An entry of cron.
 pub struct OsCron;
 
-/// An entry of a user's crontab, or of a file in `/etc/cron.d`.
+/// An entry in a user's crontab or in a file of `/etc/cron.d`.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// What the entry is called; with `env`, the name of the variable.
+    /// What the entry is called; with `env`, the variable.
     name: String,
     /// The command; with `env`, the value.
+    #[serde(alias = "value")]
     job: Option<Node>,
-    /// When: minute (0-59).
-    minute: Option<String>,
-    /// When: hour (0-23).
-    hour: Option<String>,
-    /// When: day of the month (1-31).
-    day: Option<String>,
-    /// When: month (1-12 or jan-dec).
-    month: Option<String>,
-    /// When: day of the week (0-7 or sun-sat).
-    weekday: Option<String>,
-    /// When, in a word, in the place of the five fields.
+    /// Minutes: `0`-`59`, `*`, `*/5`, `0,30`, `1-9/2`.
+    #[serde(default = "every")]
+    minute: String,
+    /// Hours: `0`-`23`.
+    #[serde(default = "every")]
+    hour: String,
+    /// Days of the month: `1`-`31`.
+    #[serde(default = "every", alias = "dom")]
+    day: String,
+    /// Months: `1`-`12` or `jan`-`dec`.
+    #[serde(default = "every")]
+    month: String,
+    /// Days of the week: `0`-`7` (0 and 7 are Sunday) or `sun`-`sat`.
+    #[serde(default = "every", alias = "dow")]
+    weekday: String,
+    /// A time by name, instead of the five fields.
     special_time: Option<Special>,
-    /// Whose crontab, or who runs the entry of a `cron_file`.
-    #[serde(default = "root")]
-    user: String,
-    /// A file in `/etc/cron.d`, by name or path, or `/etc/crontab`.
+    /// Whose crontab, root's by default; with `cron_file`, as whom the job runs.
+    user: Option<String>,
+    /// A file in `/etc/cron.d`, by name or path, instead of a user's crontab.
     cron_file: Option<String>,
-    /// Keep the entry, but as a comment?
+    /// Keep the entry as a comment?
     #[serde(default)]
     disabled: bool,
-    /// Is it an environment variable?
+    /// Is it a variable?
     #[serde(default)]
     env: bool,
-    /// Should it be there?
+    /// With `env`: put a new variable after this one, instead of at the top.
+    insertafter: Option<String>,
+    /// With `env`: put a new variable before this one.
+    insertbefore: Option<String>,
+    /// Should the entry be there?
     #[serde(default)]
     state: State,
 }
 
-fn root() -> String {
-    "root".into()
+fn every() -> String {
+    "*".into()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Special {
+    Reboot,
+    Yearly,
+    Annually,
+    Monthly,
+    Weekly,
+    Daily,
+    Hourly,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
@@ -82,98 +109,197 @@ enum State {
     Absent,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Special {
-    Annually,
-    Daily,
-    Hourly,
-    Monthly,
-    Reboot,
-    Weekly,
-    Yearly,
-}
+static FILE_MODE: LazyLock<Node> = LazyLock::new(|| Node::text(Place::nowhere(), "0644"));
 
-/// Where users' crontabs are: Debian's folder, which other systems do not have, and theirs.
-const DEBIAN: &str = "/var/spool/cron/crontabs";
-const OTHERS: &str = "/var/spool/cron";
-
-/// `drsync_crontab USER PATH OLD TEXT`: replaces a user's crontab, unless its file is no longer the
-/// one with the digest `OLD`.
-static CRONTAB: Script = Script::each(
+/// `drsync_crontab USER`: `crontab` is the text, absent where the user has none; `lacking` says what
+/// must be there before anybody has one.
+static READ: Script = Script::each(
     "drsync_crontab",
     r#"
 drsync_crontab() {
-  path=$root$2
-  if [ -e "$path" ] || [ -L "$path" ]; then
-    now=$(sha256sum < "$path") || return
-    now=${now%% *}
-  else now=absent; fi
-  if [ "$now" != "$3" ]; then echo "the crontab of $1 changed since it was read"; return 1; fi
-  if [ -z "$root" ]; then
-    if ! command -v crontab >/dev/null 2>&1; then echo 'crontab is not there: install cron'; return 1; fi
-    printf '%s' "$4" | crontab -u "$1" -
+  if [ -n "$root" ]; then
+    drsync_crontab_place "$1"
+    if out=$(cat -- "$place" 2>&1 && echo .); then put crontab "${out%.}"; return; fi
+    out=${out%.}
+    case $out in
+      *': No such file or directory') absent crontab ;;
+      *) unknown crontab "$out" ;;
+    esac
     return
   fi
-  ids=$(user=$1 awk -F: '$1 == ENVIRON["user"] { print $3 ":" $4; exit }' "$root/etc/passwd") || return
-  if [ -z "$ids" ]; then echo "there is no user $1 in the image"; return 1; fi
-  rm -f -- "${path%/*}/.${path##*/}.drsync."??????
-  new=$(mktemp "${path%/*}/.${path##*/}.drsync.XXXXXX") || return
-  printf '%s' "$4" > "$new" && chown "$ids" "$new" && chmod 0600 "$new" && mv -f -T -- "$new" "$path" ||
-    { rm -f -- "$new"; return 1; }
+  if ! command -v crontab >/dev/null; then put lacking 'cron is not installed'; absent crontab; return; fi
+  if out=$(crontab -u "$1" -l 2>&1 && echo .); then put crontab "${out%.}"; return; fi
+  case $out in
+    *'no crontab for '*) absent crontab ;;
+    *user*unknown*) put lacking "there is no user \`$1\`"; absent crontab ;;
+    *) unknown crontab "${out:-crontab said nothing}" ;;
+  esac
+}
+drsync_crontab_place() {
+  place=$root/var/spool/cron
+  if [ -d "$place/crontabs" ] || [ -e "$root/etc/debian_version" ]; then place=$place/crontabs; fi
+  place=$place/$1
 }
 "#,
 );
 
+/// `drsync_crontab_write USER OLD TEXT`: installs a crontab, unless it changed since it was read.
+static WRITE: Script = Script::each(
+    "drsync_crontab_write",
+    r##"
+drsync_crontab_write() {
+  if [ -n "$root" ]; then drsync_crontab_image "$1" "$2" "$3"; return; fi
+  now=absent
+  if out=$(crontab -u "$1" -l 2>&1 && echo .); then
+    now=$(printf '%s' "${out%.}" | sha256sum)
+  else case $out in *'no crontab for '*) ;; *) printf '%s' "$out"; return 1 ;; esac; fi
+  if [ "${now%% *}" != "$2" ]; then echo "the crontab of $1 changed since it was read"; return 1; fi
+  printf '%s' "$3" | crontab -u "$1" -
+}
+# The header is what crontab(1) would write; it leaves out as many lines when it lists.
+drsync_crontab_image() {
+  header=
+  place=$root/var/spool/cron
+  if [ -d "$place/crontabs" ] || [ -e "$root/etc/debian_version" ]; then
+    place=$place/crontabs
+    header="# DO NOT EDIT THIS FILE - edit the master and reinstall.$nl# (/tmp/crontab installed on -)$nl# (Cron version -)$nl"
+  fi
+  now=absent
+  if [ -e "$place/$1" ]; then now=$(sha256sum < "$place/$1") || return; fi
+  if [ "${now%% *}" != "$2" ]; then echo "the crontab of $1 changed since it was read"; return 1; fi
+  mkdir -p -- "$place" || return
+  new=$(mktemp "$place/.drsync.XXXXXX") || return
+  owner=$(WHO=$1 awk -F: '$1 == ENVIRON["WHO"] { print $3 ":" $4; exit }' "$root/etc/passwd")
+  [ -z "$header" ] || team=$(awk -F: '$1 == "crontab" { print $3; exit }' "$root/etc/group")
+  printf '%s%s' "$header" "$3" > "$new" && chmod 0600 "$new" &&
+    { [ -z "$owner" ] || chown "${owner%:*}:${team:-${owner#*:}}" "$new"; } &&
+    mv -f -T -- "$new" "$place/$1" || { rm -f -- "$new"; return 1; }
+}
+"##,
+);
+
+/// The crontab as it is.
+struct Present {
+    text: Arc<str>,
+    /// The digest of what is there, `absent` where nothing is.
+    digest: String,
+    stat: Option<Stat>,
+}
+
 impl Args {
-    /// Returns the path of the `cron_file`.
-    fn file(&self) -> Option<String> {
-        let name = self.cron_file.as_ref()?;
-        Some(match name.starts_with('/') {
+    fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or("root")
+    }
+
+    /// Returns the path of the file in `/etc/cron.d`, if it is not in a user's crontab.
+    fn path(&self) -> Option<String> {
+        self.cron_file.as_ref().map(|name| match name.starts_with('/') {
             true => name.clone(),
             false => format!("/etc/cron.d/{name}"),
         })
     }
 
+    fn edit<'a>(&self, path: &'a str, mode: Option<&'a Node>) -> Edit<'a> {
+        // cron skips files that others could write.
+        let ownership = Ownership { mode, owner: Some("root"), group: None };
+        Edit { path, create: self.state == State::Present, validate: None, ownership }
+    }
+
     fn job(&self) -> String {
         let job = self.job.as_ref().and_then(argument);
-        job.map(|job| job.reveal().trim_end_matches(['\r', '\n']).to_string()).unwrap_or_default()
+        let job = job.map(|job| job.reveal().to_string()).unwrap_or_default();
+        job.trim_matches(['\r', '\n']).to_string()
     }
 
     fn is_secret(&self) -> bool {
         matches!(&self.job, Some(Node { data: Data::Secret(_), .. }))
     }
 
-    /// Returns the five fields by name.
-    fn fields(&self) -> [(&'static str, &Option<String>); 5] {
-        [
-            ("minute", &self.minute),
-            ("hour", &self.hour),
-            ("day", &self.day),
-            ("month", &self.month),
-            ("weekday", &self.weekday),
-        ]
+    fn times(&self) -> [&str; 5] {
+        [&self.minute, &self.hour, &self.day, &self.month, &self.weekday]
     }
 
-    /// Returns the line as it should be.
+    /// Returns the line as Ansible writes it.
     fn line(&self) -> String {
         if self.env {
             return format!("{}=\"{}\"", self.name, self.job());
         }
         let time = match self.special_time {
             Some(special) => format!("@{}", format!("{special:?}").to_lowercase()),
-            None => self.fields().map(|(_, field)| field.as_deref().unwrap_or("*")).join(" "),
+            None => self.times().join(" "),
         };
-        let hash = if self.disabled { "#" } else { "" };
-        match self.cron_file {
-            Some(_) => format!("{hash}{time} {} {}", self.user, self.job()),
-            None => format!("{hash}{time} {}", self.job()),
-        }
+        let user = self.cron_file.as_ref().map(|_| format!("{} ", self.user()));
+        let disabled = if self.disabled { "#" } else { "" };
+        format!("{disabled}{time} {}{}", user.unwrap_or_default(), self.job())
     }
 
-    /// Returns a line as it may be shown.
-    fn shown(&self, line: &str) -> Value {
-        if self.is_secret() { Value::Sensitive } else { Value::text(line) }
+    fn shown(&self, text: &str) -> Value {
+        if self.is_secret() { Value::Sensitive } else { Value::text(text) }
+    }
+
+    fn read(&self, reply: &Reply) -> Result<Present, Delta> {
+        if let Some(path) = self.path() {
+            let present = self.edit(&path, None).read(reply)?;
+            return Ok(Present { text: present.text, digest: String::new(), stat: present.stat });
+        }
+        let unknown = |reason: String| Delta::unknown(reason);
+        let text = reply.text("crontab").map_err(unknown)?;
+        if let Some((_, said)) = reply.texts("lacking").next() {
+            return Err(Delta::lacking(said));
+        }
+        let digest = text.as_ref().map_or_else(|| "absent".into(), |t| sha256(t.as_bytes()));
+        let text = text.map(|text| Arc::from(crontab::without_header(&text)));
+        Ok(Present { text: text.unwrap_or_else(|| Arc::from("")), digest, stat: None })
+    }
+
+    /// Returns how the entry is, and the text in which it is as wished.
+    fn compare(&self, text: &str) -> Result<(Attribute, String), String> {
+        let line = self.line();
+        let wish = (self.state == State::Present).then_some(&*line);
+        let (found, note, text) = if self.env {
+            let found: Vec<String> =
+                crontab::variable(text, &self.name).into_iter().map(String::from).collect();
+            let spot = match (&self.insertafter, &self.insertbefore) {
+                (Some(other), _) => Spot::After(other),
+                (None, Some(other)) => Spot::Before(other),
+                (None, None) => Spot::Top,
+            };
+            (found, None, crontab::put_variable(text, &self.name, wish, spot)?)
+        } else {
+            let found = crontab::put(text, &self.name, wish);
+            let note = match (found.is_bare, found.is_ansibles) {
+                (true, _) => Some("the line is there without its marker, which is added"),
+                (_, true) => Some("under Ansible's marker, which stays"),
+                _ => self.note(),
+            };
+            (found.entries, note, found.text)
+        };
+        let differs = match wish {
+            Some(wish) => !matches!(&found[..], [one] if one == wish),
+            None => !found.is_empty(),
+        };
+        let before = match &found[..] {
+            [] => Live::Absent,
+            [one] => Live::Known(self.shown(one)),
+            more => Live::Known(Value::List(more.iter().map(|one| self.shown(one)).collect())),
+        };
+        let after = wish.map_or(Want::Absent(None), |wish| Want::Value(self.shown(wish)));
+        let note = note.filter(|_| differs).map(String::from);
+        Ok((Attribute { name: "entry".into(), before, after, differs, note }, text))
+    }
+
+    /// Returns what of cron's rules surprises in this entry.
+    fn note(&self) -> Option<&'static str> {
+        let job = self.job();
+        let mut before = ' ';
+        let is_cut = job.chars().any(|c| std::mem::replace(&mut before, c) != '\\' && c == '%');
+        match () {
+            () if is_cut => Some("a `%` without a backslash ends the command"),
+            () if ![&self.day, &self.weekday].iter().any(|field| field.starts_with('*')) => {
+                Some("it runs when either `day` or `weekday` fits")
+            }
+            () => None,
+        }
     }
 }
 
@@ -183,366 +309,148 @@ impl Kind for OsCron {
     const SOURCE: &'static str = include_str!("os_cron.rs");
 
     fn key(args: &Args) -> String {
-        let whose = args.file().unwrap_or_else(|| args.user.clone());
-        let sort = if args.env { "$" } else { "" };
-        format!("{whose}: {sort}{}", edit::key_part(&args.name))
+        let path = args.path();
+        let place = path.as_deref().unwrap_or(args.user());
+        let sort = if args.env { "env " } else { "" };
+        format!("{place}: {sort}{}", edit::key_part(&args.name))
     }
 
     fn check(args: &Args) -> Vec<Problem> {
         let mut problems = Vec::new();
-        problems.extend(account::name_problem("user", &args.user));
-        check_file(args, &mut problems);
+        check_place(args, &mut problems);
         check_time(args, &mut problems);
         let mut add = |name: &str, said: &str| problems.push(problem(&[name], said, None));
-        if args.name.trim().is_empty() || args.name.contains(char::is_control) {
-            add("name", "a name is one line of text");
+        let is_line = |text: &str| !text.contains(['\n', '\r']);
+        if args.name.is_empty() || !is_line(&args.name) || args.name.len() > 512 {
+            add("name", "a name is one line of at most 512 bytes");
+        } else if args.env && !is_variable(&args.name) {
+            add("name", "a variable's name has letters, digits and `_`");
         }
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if args.env && (!args.name.chars().all(is_part) || args.name.starts_with(char::is_numeric))
-        {
-            add("name", "not the name of an environment variable");
+        if !args.env && (args.insertafter.is_some() || args.insertbefore.is_some()) {
+            add("env", "`insertafter` and `insertbefore` are for variables");
         }
+        if args.insertafter.is_some() && args.insertbefore.is_some() {
+            add("insertbefore", "`insertafter` and `insertbefore` exclude each other");
+        }
+        if args.state == State::Absent {
+            return problems;
+        }
+        let job = args.job();
         match &args.job {
-            None if args.state == State::Present => add("name", "`job` is needed"),
+            None => add("name", "what should run? `job` is needed"),
             Some(node) if argument(node).is_none() => add("job", "`job` must be text"),
-            Some(_) if args.job().contains(['\n', '\r']) => {
-                add("job", "an entry is one line: put longer work into a script (os.file)");
-            }
-            Some(_) if args.job().trim().is_empty() && !args.env => add("job", "`job` is empty"),
-            Some(_) if args.env && args.job().contains('"') => {
-                add("job", "a value in a crontab cannot hold a double quote");
-            }
+            _ if !is_line(&job) => add("job", "a job is one line: put more into a script"),
+            _ if job.trim().is_empty() && !args.env => add("job", "the job is empty"),
+            // What is longer, cron cuts off or does not run.
+            _ if args.line().len() > 998 => add("job", "cron takes lines of at most 998 bytes"),
+            _ if args.env && job.contains('"') => add("job", "a value has no `\"` in it"),
             _ => {}
         }
         problems
     }
 
     fn ask(args: &Args) -> Vec<Question> {
-        match args.file() {
-            Some(path) => vec![file::ask(&path, "", Sight::Edit)],
-            None => vec![
-                file::ask(DEBIAN, "", Sight::Attributes),
-                file::ask(&format!("{DEBIAN}/{}", args.user), "", Sight::Edit),
-                file::ask(&format!("{OTHERS}/{}", args.user), "", Sight::Edit),
-            ],
-        }
+        vec![match args.path() {
+            Some(path) => args.edit(&path, None).ask(),
+            None => Question::Probe(&READ, vec![Argument::plain(args.user())]),
+        }]
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let table = match Table::read(args, replies) {
-            Ok(table) => table,
+        let present = match args.read(&replies[0]) {
+            Ok(present) => present,
+            Err(delta) if args.state == State::Absent && delta.is_curable => {
+                Present { text: Arc::from(""), digest: String::new(), stat: None }
+            }
             Err(delta) => return delta,
         };
-        let lines = edit::lines(table.text());
-        let found: Vec<&str> = match args.env {
-            true => lines.iter().filter(|line| sets(args, line)).map(|line| bare(line)).collect(),
-            false => {
-                let marks = (0..lines.len()).filter(|at| is_mark(args, lines[*at]));
-                marks.filter_map(|at| Some(bare(entry_after(&lines, at)?))).collect()
-            }
+        let mut attributes = match args.compare(&present.text) {
+            Ok((entry, _)) => vec![entry],
+            Err(said) => return Delta::lacking(said),
         };
-        let before = match &found[..] {
-            [] => Live::Absent,
-            [one] => Live::Known(args.shown(one)),
-            several => Live::Known(Value::List(several.iter().map(|l| args.shown(l)).collect())),
-        };
-        let differs = changed(args, table.text()) != table.text();
-        let entry = match args.state {
-            State::Absent => {
-                let after = Want::Absent(None);
-                Attribute { name: "entry".into(), before, after, differs, note: None }
-            }
-            State::Present => {
-                let wish = args.line();
-                let is_unmarked = found.is_empty() && lines.iter().any(|line| bare(line) == wish);
-                let note = is_unmarked.then(|| "it is there, unmarked".to_string());
-                let entry = Attribute::new("entry", before, args.shown(&wish)).noted(note);
-                Attribute { differs, ..entry }
-            }
-        };
-        Delta { attributes: vec![entry], ..Delta::default() }
+        if let (Some(path), State::Present) = (args.path(), args.state) {
+            let mode = mode(&present);
+            let ownership = args.edit(&path, mode).ownership;
+            ownership.compare(present.stat.as_ref(), &mut attributes);
+        }
+        Delta { attributes, ..Delta::default() }
     }
 
     fn steps(args: &Args, _: &Delta, replies: &[Reply]) -> Vec<Action> {
-        let Ok(table) = Table::read(args, replies) else { return Vec::new() };
-        let mut text = changed(args, table.text());
-        if !text.is_empty() && !text.ends_with('\n') {
-            // cron passes over a last line without an end, and `crontab` refuses it.
-            text.push('\n');
+        let Ok(present) = args.read(&replies[0]) else { return Vec::new() };
+        let Ok((_, text)) = args.compare(&present.text) else { return Vec::new() };
+        let Some(path) = args.path() else {
+            let text = match args.is_secret() {
+                true => Argument::Secret(Secret::derived(text)),
+                false => Argument::plain(text),
+            };
+            let words = vec![Argument::plain(args.user()), Argument::plain(present.digest), text];
+            return vec![Action::Host(&WRITE, words)];
+        };
+        if args.state == State::Absent && text.trim().is_empty() {
+            return vec![Action::Host(&REMOVE, vec![Argument::plain(path)])];
         }
-        let Some(spool) = &table.spool else {
-            let path = args.file().unwrap_or_default();
-            let edit = Edit { create: true, ..Edit::of(&path) };
-            return edit.write(&table.present, &text, args.is_secret());
-        };
-        let old = match table.present.stat {
-            Some(_) => sha256(table.present.text.as_bytes()),
-            None => "absent".into(),
-        };
-        let text = match args.is_secret() {
-            true => Argument::Secret(Secret::derived(text)),
-            false => Argument::plain(text),
-        };
-        let path = format!("{spool}/{}", args.user);
-        let words = [&args.user, &path, &old].map(Argument::plain);
-        vec![Action::Host(&CRONTAB, words.into_iter().chain([text]).collect())]
+        let edit = args.edit(&path, mode(&present));
+        let present = edit::Present { text: present.text, stat: present.stat };
+        edit.write(&present, &text, args.is_secret())
     }
 
     fn needs(args: &Args) -> Vec<Link> {
-        let mut links = vec![Link::new("os.user", &args.user)];
-        links.extend(["cron", "cronie"].map(|name| Link::new("os.package", name)));
-        links.extend(args.file().iter().flat_map(|path| Edit::of(path).needs()));
+        let mut links = vec![Link::new("os.user", args.user())];
+        links.extend(["cron", "cronie"].map(|package| Link::new("os.package", package)));
+        if let Some(path) = args.path() {
+            links.extend(args.edit(&path, None).needs());
+        }
         links
     }
-}
 
-fn check_file(args: &Args, problems: &mut Vec<Problem>) {
-    let Some(path) = args.file() else { return };
-    let mut add = |said: &str, hint| problems.push(problem(&["cron_file"], said, Some(hint)));
-    let name = path.strip_prefix("/etc/cron.d/");
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    match name {
-        None if path == "/etc/crontab" => {}
-        None => add("cron does not read this file", "name a file in /etc/cron.d"),
-        Some(name) if name.is_empty() || !name.chars().all(is_part) => {
-            let hint = "letters, digits, `_` and `-`: cron passes over other names, dots above all";
-            add("not the name of a file cron reads", hint);
-        }
-        Some(_) => {}
+    fn claims(args: &Args) -> Option<Claim> {
+        args.path().map(|path| args.edit(&path, None).claim())
     }
 }
 
+/// Returns the mode to set: only where cron would skip the file.
+fn mode(present: &Present) -> Option<&'static Node> {
+    let mode = present.stat.as_ref().and_then(|stat| u32::from_str_radix(&stat.mode, 8).ok())?;
+    (mode & 0o022 != 0).then_some(&*FILE_MODE)
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Finds what is wrong with user and file.
+fn check_place(args: &Args, problems: &mut Vec<Problem>) {
+    let user = args.user();
+    if !ownership::is_account(user) || [".", ".."].contains(&user) {
+        let shown: String = user.chars().take(60).collect();
+        problems.push(problem(&["user"], format!("`{shown}` is not the name of a user"), None));
+    }
+    let Some(path) = args.path() else { return };
+    let name = path.strip_prefix("/etc/cron.d/").unwrap_or_default();
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if name.is_empty() || name.len() > 200 || !name.bytes().all(is_plain) {
+        let shown: String = path.chars().take(60).collect();
+        let said = format!("cron does not read `{shown}`");
+        let hint = "a file in /etc/cron.d has letters, digits, `_` and `-` in its name";
+        problems.push(problem(&["cron_file"], said, Some(hint)));
+    }
+    if args.user.is_none() && args.state == State::Present && !args.env {
+        let hint = "lines in /etc/cron.d name the user: add `user`";
+        problems.push(problem(&["cron_file"], "as whom should it run?", Some(hint)));
+    }
+}
+
+/// Finds what is wrong with the time: for one bad line cron skips a whole file.
 fn check_time(args: &Args, problems: &mut Vec<Problem>) {
-    for ((name, field), (low, high, words)) in args.fields().into_iter().zip(RANGES) {
-        let Some(field) = field else { continue };
-        if args.special_time.is_some() || args.env {
-            let said = format!("`{name}` means nothing here");
+    let names = ["minute", "hour", "day", "month", "weekday"];
+    for ((name, text), field) in names.into_iter().zip(args.times()).zip(FIELDS) {
+        if args.special_time.is_some() && text != "*" {
+            let said = format!("`special_time` and `{name}` exclude each other");
             problems.push(problem(&[name], said, None));
-        } else if !is_time(field, low, high, words) {
-            let said = format!("`{field}` is not a time for `{name}`");
-            let hint = format!("{low} to {high}, `*`, lists with commas, ranges and steps");
-            problems.push(problem(&[name], said, Some(&hint)));
+        } else if let Some(said) = field.problem(text) {
+            problems.push(problem(&[name], said, None));
         }
-    }
-}
-
-/// What the five fields may hold.
-const RANGES: [(u32, u32, &[&str]); 5] = [
-    (0, 59, &[]),
-    (0, 23, &[]),
-    (1, 31, &[]),
-    (1, 12, &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
-    (0, 7, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
-];
-
-/// True when `field` is a time as crontab(5) has it.
-fn is_time(field: &str, low: u32, high: u32, words: &[&str]) -> bool {
-    let is_number = |text: &str| {
-        let plain = ownership::is_number(text) && text.len() <= 4;
-        plain && text.parse().is_ok_and(|number: u32| (low..=high).contains(&number))
-    };
-    let is_word = |text: &str| words.contains(&&*text.to_lowercase());
-    let is_point = |text: &str| is_number(text) || is_word(text);
-    let is_step = |text: &str| text.parse().is_ok_and(|step: u32| step > 0);
-    field.split(',').all(|part| {
-        let (base, step) = part.split_once('/').map_or((part, None), |(b, s)| (b, Some(s)));
-        let is_base = match base.split_once(['-', '~']) {
-            Some((from, to)) => is_point(from) && is_point(to),
-            None => base == "*" || is_point(base),
-        };
-        is_base && step.is_none_or(is_step)
-    })
-}
-
-/// A crontab.
-struct Table {
-    present: Present,
-    /// Where the crontab of a user lives; `None` for a file of cron's own.
-    spool: Option<&'static str>,
-}
-
-impl Table {
-    /// Errors: the delta that says why it cannot be told.
-    fn read(args: &Args, replies: &[Reply]) -> Result<Table, Delta> {
-        if let Some(path) = args.file() {
-            let edit = Edit { create: true, ..Edit::of(&path) };
-            return Ok(Table { present: edit.read(&replies[0])?, spool: None });
-        }
-        let is_debian = Stat::read(&replies[0]).map_err(Delta::unknown)?.is_some();
-        let (spool, reply) = if is_debian { (DEBIAN, &replies[1]) } else { (OTHERS, &replies[2]) };
-        let path = format!("{spool}/{}", args.user);
-        let edit = Edit { create: true, ..Edit::of(&path) };
-        Ok(Table { present: edit.read(reply)?, spool: Some(spool) })
-    }
-
-    /// Returns the text without the lines that `crontab` puts before it.
-    fn text(&self) -> &str {
-        let text = &*self.present.text;
-        let ends: Vec<usize> = text.match_indices('\n').take(3).map(|(at, _)| at + 1).collect();
-        match ends[..] {
-            [first, second, third]
-                if self.spool.is_some()
-                    && text.starts_with("# DO NOT EDIT THIS FILE")
-                    && text[first..second].starts_with("# (")
-                    && text[second..third].starts_with("# (") =>
-            {
-                &text[third..]
-            }
-            _ => text,
-        }
-    }
-}
-
-/// True for the line that marks the entry.
-fn is_mark(args: &Args, line: &str) -> bool {
-    let line = bare(line);
-    let name = line.strip_prefix("#Ansible: ").or_else(|| line.strip_prefix("#drsync: "));
-    name == Some(&*args.name)
-}
-
-/// Returns the entry that belongs to the mark at `at`.
-fn entry_after<'a>(lines: &[&'a str], at: usize) -> Option<&'a str> {
-    let is_other = |line: &&str| line.starts_with("#Ansible: ") || line.starts_with("#drsync: ");
-    lines.get(at + 1).copied().filter(|line| !is_other(line) && !bare(line).trim().is_empty())
-}
-
-/// True for a line that sets the variable.
-fn sets(args: &Args, line: &str) -> bool {
-    let value = line.trim_start().strip_prefix(&*args.name);
-    value.is_some_and(|rest| rest.trim_start().starts_with('='))
-}
-
-/// Returns the crontab as it should be.
-fn changed(args: &Args, text: &str) -> String {
-    let lines = edit::lines(text);
-    let wish = (args.state == State::Present).then(|| args.line());
-    if args.env {
-        return with_variable(args, &lines, wish.as_deref());
-    }
-    let mut out = String::new();
-    let (mut at, mut is_done) = (0, wish.is_none());
-    while at < lines.len() {
-        if is_mark(args, lines[at]) {
-            if !is_done {
-                out.push_str(lines[at]);
-                edit::append(&mut out, wish.as_deref().unwrap_or_default());
-            }
-            is_done = true;
-            at += 1 + usize::from(entry_after(&lines, at).is_some());
-        } else {
-            out.push_str(lines[at]);
-            at += 1;
-        }
-    }
-    match wish {
-        Some(wish) if !is_done => marked(args, &lines, &wish),
-        _ => out,
-    }
-}
-
-/// Adds the entry, or its mark where the line is there without one.
-fn marked(args: &Args, lines: &[&str], wish: &str) -> String {
-    let is_marked = |at: usize| {
-        at > 0
-            && (lines[at - 1].starts_with("#Ansible: ") || lines[at - 1].starts_with("#drsync: "))
-    };
-    let same = (0..lines.len()).find(|at| bare(lines[*at]) == wish && !is_marked(*at));
-    let at = same.unwrap_or(lines.len());
-    let mut out = lines[..at].concat();
-    edit::append(&mut out, &format!("#Ansible: {}", args.name));
-    match same {
-        Some(at) => {
-            edit::append(&mut out, wish);
-            out.push_str(&lines[at + 1..].concat());
-        }
-        None => edit::append(&mut out, wish),
-    }
-    out
-}
-
-fn with_variable(args: &Args, lines: &[&str], wish: Option<&str>) -> String {
-    let mut wish = wish;
-    let mut out = String::new();
-    if !lines.iter().any(|line| sets(args, line))
-        && let Some(wish) = wish.take()
-    {
-        // It rules what follows only.
-        edit::append(&mut out, wish);
-    }
-    for line in lines {
-        match sets(args, line) {
-            false => out.push_str(line),
-            true => wish.take().into_iter().for_each(|wish| edit::append(&mut out, wish)),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Place;
-
-    fn args(change: impl Fn(&mut Args)) -> Args {
-        let mut args = Args {
-            name: "logs".into(),
-            job: Some(Node::text(Place::nowhere(), "rm x")),
-            minute: Some("5".into()),
-            hour: None,
-            day: None,
-            month: None,
-            weekday: None,
-            special_time: None,
-            user: "root".into(),
-            cron_file: None,
-            disabled: false,
-            env: false,
-            state: State::Present,
-        };
-        change(&mut args);
-        args
-    }
-
-    #[test]
-    fn entries_are_found_by_their_mark() {
-        let one = args(|_| ());
-        assert_eq!(changed(&one, ""), "#Ansible: logs\n5 * * * * rm x\n");
-        let own = "# mine\n#drsync: logs\n@daily old\n1 * * * * other";
-        assert_eq!(changed(&one, own), "# mine\n#drsync: logs\n5 * * * * rm x\n1 * * * * other");
-        let twice = "#Ansible: logs\na\n#Ansible: logs\nb\n#Ansible: x\nc\n";
-        assert_eq!(changed(&one, twice), "#Ansible: logs\n5 * * * * rm x\n#Ansible: x\nc\n");
-        let lost = "#Ansible: logs\n#Ansible: x\nc\n";
-        assert_eq!(changed(&one, lost), "#Ansible: logs\n5 * * * * rm x\n#Ansible: x\nc\n");
-        let bare = "a\n5 * * * * rm x\nb\n";
-        assert_eq!(changed(&one, bare), "a\n#Ansible: logs\n5 * * * * rm x\nb\n");
-        let gone = args(|a| a.state = State::Absent);
-        assert_eq!(changed(&gone, own), "# mine\n1 * * * * other");
-        for text in [own, twice, lost, bare, ""] {
-            let once = changed(&one, text);
-            assert_eq!(changed(&one, &once), once, "{text}");
-        }
-    }
-
-    #[test]
-    fn lines_are_written_as_ansible_writes_them() {
-        let special = |a: &mut Args| (a.special_time, a.minute) = (Some(Special::Reboot), None);
-        assert_eq!(args(special).line(), "@reboot rm x");
-        let system = |a: &mut Args| (a.cron_file, a.disabled) = (Some("x".into()), true);
-        assert_eq!(args(system).line(), "#5 * * * * root rm x");
-        let env = args(|a| (a.env, a.name) = (true, "MAILTO".into()));
-        assert_eq!(changed(&env, "a\n"), "MAILTO=\"rm x\"\na\n");
-        assert_eq!(changed(&env, "a\nMAILTO = x\nMAILTO=y\n"), "a\nMAILTO=\"rm x\"\n");
-        assert_eq!(changed(&env, "MAILTOO=1\n"), "MAILTO=\"rm x\"\nMAILTOO=1\n");
-    }
-
-    #[test]
-    fn times_are_checked() {
-        for time in ["*", "*/5", "0", "59", "1,2-5/2", "10~20"] {
-            assert!(is_time(time, 0, 59, &[]), "{time}");
-        }
-        for time in ["", "60", "*/0", "1-", "a", "1 2", "-1", "**", "5,"] {
-            assert!(!is_time(time, 0, 59, &[]), "{time}");
-        }
-        assert!(is_time("Mon-fri", 0, 7, RANGES[4].2));
     }
 }

@@ -89,7 +89,7 @@ impl Kind for OsHostname {
     const SOURCE: &'static str = include_str!("os_hostname.rs");
 
     fn key(_: &Args) -> String {
-        "system".into()
+        "host".into()
     }
 
     fn check(args: &Args) -> Vec<Problem> {

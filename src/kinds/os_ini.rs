@@ -191,7 +191,8 @@ impl Kind for OsIni {
 
     fn key(args: &Args) -> String {
         let section = args.section().unwrap_or_default().join("/");
-        let mut what = format!("[{section}]{}", args.option.as_deref().unwrap_or_default());
+        let section = if section.is_empty() { section } else { format!("[{section}]") };
+        let mut what = format!("{section}{}", args.option.as_deref().unwrap_or_default());
         for condition in &args.section_has_values {
             let values = condition.value.iter().chain(condition.values.iter().flatten());
             let values: Vec<&str> = values.map(String::as_str).collect();

@@ -5,7 +5,8 @@
 //! `attr2`, `inode64`) and what it never shows do not count, `noatime` implies `nodiratime`, and
 //! `size=64M` is `size=65536k`. Where only options differ it is mounted anew in place; another
 //! source or type is unmounted first. What is in use is not unmounted: that fails, in the system's
-//! words. The mount point is made where it is missing, and never removed.
+//! words. The mount point is made where it is missing, and never removed. Of mounts inside each other
+//! that should go, write the inner one first.
 //!
 //! - `mounted`: mounted, and in fstab
 //! - `present`: in fstab; what is mounted now is left alone (the only choice for swap)
@@ -150,13 +151,14 @@ drsync_devices_one() {
 "#,
 );
 
-/// `drsync_mount PATH SRC FSTYPE OPTIONS`: mounts; without SRC, mounts anew in place.
+/// `drsync_mount PATH SRC FSTYPE OPTIONS`: mounts; without FSTYPE, mounts anew in place. SRC is given
+/// there too: without it mount(8) adds the options of before, which rules `noatime` in for ever.
 static MOUNT: Script = Script::each(
     "drsync_mount",
     r#"
 drsync_mount() {
   drsync_mount_here mount || return
-  if [ -z "$2" ]; then mount -o "remount${4:+,$4}" -- "$root$1"; return; fi
+  if [ -z "$3" ]; then mount -o "remount${4:+,$4}" -- "$2" "$root$1"; return; fi
   [ -e "$root$1" ] || mkdir -p -- "$root$1" || return
   mount -t "$3" -o "$4" -- "$2" "$root$1"
 }
@@ -353,6 +355,10 @@ impl Kind for OsMount {
 
     fn needs(args: &Args) -> Vec<Link> {
         let mut links = args.edit().needs();
+        if args.state.runtime() == Some(false) || args.state.boot() == Some(false) {
+            // What lies inside goes first: as written.
+            return links;
+        }
         links.extend(folders_above(&args.path));
         let src = args.src.as_deref().unwrap_or_default();
         if args.options().is_bind() {
@@ -574,11 +580,9 @@ fn mount(args: &Args, replies: &[Reply]) -> Vec<Action> {
             actions
         }
         Some(top) => {
-            let mut opts = args.options().for_remount(&wish.opts, top);
-            if args.options().is_bind() {
-                opts = format!("bind,{opts}");
-            }
-            vec![act([&wish.path, "", "", &opts])]
+            let opts = args.options().for_remount(&wish.opts, top);
+            let src = if args.options().is_bind() { &wish.src } else { &top.src };
+            vec![act([&wish.path, src, "", &opts])]
         }
     }
 }

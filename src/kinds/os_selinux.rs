@@ -114,7 +114,7 @@ impl Kind for OsSelinux {
     const SOURCE: &'static str = include_str!("os_selinux.rs");
 
     fn key(_: &Args) -> String {
-        "system".into()
+        "host".into()
     }
 
     fn check(args: &Args) -> Vec<Problem> {

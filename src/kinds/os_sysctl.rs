@@ -121,7 +121,7 @@ drsync_sysctl_files() {
   for folder in etc/sysctl.d run/sysctl.d usr/local/lib/sysctl.d usr/lib/sysctl.d lib/sysctl.d; do
     case $folder in lib/*) [ ! -L "$root/lib" ] || continue ;; esac
     if [ ! -d "$root/$folder" ]; then lost="$lost$root/$folder$nl"; continue; fi
-    if [ ! -r "$root/$folder" ]; then unknown files "/$folder cannot be read"; return; fi
+    if [ ! -r "$root/$folder" ]; then unknown files "$(ls "$root/$folder/." 2>&1 >/dev/null || :)"; return; fi
     for file in "$root/$folder"/*.conf; do
       [ -e "$file" ] || [ -L "$file" ] || continue
       if [ -L "$file" ]; then drsync_sysctl_link || return 0; fi

@@ -74,7 +74,7 @@ impl Kind for OsTimezone {
     const SOURCE: &'static str = include_str!("os_timezone.rs");
 
     fn key(_: &Args) -> String {
-        "system".into()
+        "host".into()
     }
 
     fn check(args: &Args) -> Vec<Problem> {

@@ -28,6 +28,8 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_hostname::OsHostname>(PhantomData),
     &Entry::<super::os_hosts_entry::OsHostsEntry>(PhantomData),
     &Entry::<super::os_ini::OsIni>(PhantomData),
+    &Entry::<super::os_kernel_arg::OsKernelArg>(PhantomData),
+    &Entry::<super::os_kernel_module::OsKernelModule>(PhantomData),
     &Entry::<super::os_limits::OsLimits>(PhantomData),
     &Entry::<super::os_line::OsLine>(PhantomData),
     &Entry::<super::os_link::OsLink>(PhantomData),
@@ -41,6 +43,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::os_sysctl::OsSysctl>(PhantomData),
     &Entry::<super::os_timezone::OsTimezone>(PhantomData),
     &Entry::<super::os_transparent_hugepage::OsTransparentHugepage>(PhantomData),
+    &Entry::<super::os_tuned::OsTuned>(PhantomData),
     &Entry::<super::os_user::OsUser>(PhantomData),
     &Entry::<super::os_xml_property::OsXmlProperty>(PhantomData),
 ];

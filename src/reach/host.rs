@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::local::{self, Output};
 use super::script::{self, Answer, Setting};
-use super::ssh::{Jumps, Link};
+use super::ssh::{Crowd, Jumps, Link};
 use super::{HostReading, Limits, Written};
 use crate::model::connection::{HostConnection, Way};
 use crate::model::question::{Action, Argument, Question};
@@ -17,12 +17,21 @@ use crate::model::question::{Action, Argument, Question};
 /// felt at six.
 const PER_HOST: usize = 4;
 
+/// Logins at once for each processor: a login takes about 0.1 s of one, and as long again where it
+/// has to wait for a network.
+const PER_PROCESSOR: usize = 16;
+
 /// What all hosts of a run share.
 pub struct Shared {
     /// Limits of the run.
     pub limits: Limits,
     /// Hosts worked on at once.
     pub places: Semaphore,
+    /// Logins at once: they compute more than they wait, so that more of them than the processors
+    /// can serve would only make each other late.
+    pub logins: Semaphore,
+    /// Logins that an sshd turned away for now.
+    pub crowd: Crowd,
     /// Logins through one jump host.
     pub jumps: Jumps,
     serial: AtomicU64,
@@ -32,7 +41,15 @@ impl Shared {
     /// Returns the shared part for a run with `limits`.
     pub fn new(limits: Limits) -> Shared {
         let places = Semaphore::new(limits.parallel.max(1));
-        Shared { limits, places, jumps: Jumps::default(), serial: AtomicU64::new(1) }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Shared {
+            limits,
+            places,
+            logins: Semaphore::new(PER_PROCESSOR * processors),
+            crowd: Crowd::default(),
+            jumps: Jumps::default(),
+            serial: AtomicU64::new(1),
+        }
     }
 
     /// Returns a mark of its own for every script; contents cannot be taken for records anyway,

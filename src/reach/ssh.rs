@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,7 @@ impl Drop for Folder {
     }
 }
 
+/// Logs in, and tries again where an sshd lets only so many in at once.
 async fn connect(options: &SshOptions, shared: &Shared) -> Result<Master, String> {
     let jump = shared.jumps.of(options);
     let _permit = match &jump {
@@ -105,14 +107,54 @@ async fn connect(options: &SshOptions, shared: &Shared) -> Result<Master, String
         None => None,
     };
     let mut pauses = retry::Pauses::new(shared.limits.connect);
+    let (begun, mut queue) = (Instant::now(), None);
     loop {
-        match open(options, &shared.limits).await {
+        let login = shared.logins.acquire().await;
+        let opened = open(options, &shared.limits).await;
+        drop(login);
+        let said = match opened {
             Ok(master) => return Ok(master),
-            Err(said) => match pauses.next().filter(|_| is_crowded(&said)) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(said),
-            },
+            Err(said) if is_crowded(&said) => said,
+            Err(said) => return Err(said),
+        };
+        let queue = queue.get_or_insert_with(|| shared.crowd.join());
+        match pauses.next() {
+            Some(pause) => tokio::time::sleep(pause).await,
+            // One that is always turned away is not welcome; many at once only have to wait.
+            None if queue.is_long() && begun.elapsed() < LONGEST_QUEUE => {
+                pauses = retry::Pauses::new(shared.limits.connect);
+            }
+            None => return Err(said),
         }
+    }
+}
+
+/// Longest wait for an sshd that lets only so many in at once.
+const LONGEST_QUEUE: Duration = Duration::from_secs(180);
+
+/// Logins that were turned away and wait.
+#[derive(Default)]
+pub struct Crowd(AtomicUsize);
+
+impl Crowd {
+    fn join(&self) -> Queue<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Queue(self)
+    }
+}
+
+/// A place among those who wait; given back when it goes.
+struct Queue<'a>(&'a Crowd);
+
+impl Queue<'_> {
+    fn is_long(&self) -> bool {
+        self.0.0.load(Ordering::Relaxed) > 2
+    }
+}
+
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

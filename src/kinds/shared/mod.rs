@@ -10,4 +10,5 @@ pub mod ownership;
 pub mod package;
 pub mod shell;
 pub mod tuned;
+pub mod texts;
 pub mod unit;

@@ -297,6 +297,16 @@ impl Options {
             split(text).into_iter().filter(|word| !OUTSIDE.contains(&&**word)).collect();
         words.retain(|word| !word.starts_with("x-") && !word.starts_with("comment="));
         let missing = wish.into_iter().filter(|word| !is.contains(word));
+        let mut missing: Vec<String> = missing.collect();
+        if self.is_bind() {
+            // What it took over from the other mount stays.
+            words.insert(0, "bind".into());
+            let common = COMMON.iter().map(|(word, _)| *word).chain(["noatime", "relatime"]);
+            let kept = common.filter(|word| live.flags.contains(*word));
+            let is_access = |word: &str| word.ends_with("atime");
+            let chosen = words.iter().chain(&missing).any(|word| is_access(word));
+            missing.extend(kept.filter(|word| !(chosen && is_access(word))).map(String::from));
+        }
         for word in missing {
             if !words.contains(&word) {
                 words.push(word);
@@ -498,5 +508,7 @@ mod tests {
         let live = live("36 27 0:9 / /tmp rw,nosuid,noexec,noatime - tmpfs tmpfs rw");
         let opts = "defaults,nosuid,nofail,x-y";
         assert_eq!(Options::parse(opts, "tmpfs").for_remount(opts, &live), "nosuid,exec,relatime");
+        let bind = Options::parse("bind,ro", "none").for_remount("bind,ro", &live);
+        assert_eq!(bind, "bind,ro,nosuid,noexec,noatime");
     }
 }
