@@ -258,7 +258,6 @@ impl Kind for OsCertificate {
         }
         match names.iter().any(|name| ["mode", "owner", "group"].contains(name)) {
             true => vec![Action::Host(&ATTRIBUTES, words)],
-            // What is missing altogether is brought by another resource, or not at all.
             false => Vec::new(),
         }
     }
@@ -475,7 +474,7 @@ fn present(args: &Args, live: &Found, replies: &[Reply]) -> Delta {
     args.ownership().compare(live.stat.as_ref(), &mut delta.attributes);
     let mut judged = Judged::new(args.wishes(), bytes::now(&replies[1]));
     match meant.split_first() {
-        None if live.held.is_none() => judged.nothing(),
+        None if live.held.is_none() => judged.trouble.push("there is no such file".into()),
         None => judged.trouble.push(match &args.alias {
             Some(alias) => format!("there is no entry `{alias}`"),
             None => "there is no certificate in it".into(),
@@ -493,11 +492,15 @@ fn present(args: &Args, live: &Found, replies: &[Reply]) -> Delta {
     }
     delta.attributes.extend(judged.attributes);
     if !judged.trouble.is_empty() && delta.refused.is_none() {
-        let what = match args.content {
-            Some(_) => "declare another certificate",
-            None => "place another one",
+        let is_there = |said: &String| !said.starts_with("there is no ");
+        let what = match (&args.content, judged.trouble.iter().any(is_there)) {
+            (_, false) => "",
+            (Some(_), true) => ": declare another certificate",
+            (None, true) => ": place another one",
         };
-        delta.refused = Some(format!("{}: {what}", judged.trouble.join("; ")));
+        delta.refused = Some(format!("{}{what}", judged.trouble.join("; ")));
+        // Another resource may bring the file, its key or who vouches for it.
+        delta.is_curable = true;
     }
     delta
 }

@@ -9,6 +9,7 @@
 //!
 //! Commands are shell text (`sh`). Values belong into `args` (`"$1"`, `"$2"`, …) and `env`, not into the
 //! text, where they could become code; secrets into `env` and `stdin`, which other users cannot see.
+//! What is wished is in `$expect`, `$creates` and `$removes`.
 //! `$root` goes before every path (empty but for images and sandboxes; text that does not mention it is
 //! not run there). Ansible's `command` and `shell` run always unless told otherwise; this never does.
 //!
@@ -16,15 +17,14 @@
 //! - name: Longest name of a file share
 //!   os.command:
 //!     name: share limit
-//!     read: sharectl get "$1"
+//!     read: cat "$root/etc/share.limit"
 //!     expect: 255
-//!     run: sharectl set "$1" 255
-//!     args: [max-name]
-//! - name: Archive of the old layout
+//!     run: printf '%s\n' "$expect" > "$root/etc/share.limit"
+//! - name: What was there before the first run
 //!   os.command:
-//!     name: archive
-//!     creates: /var/backups/layout.tar
-//!     run: tar -C "$root/etc" -cf "$root/var/backups/layout.tar" layout
+//!     name: list of the first state
+//!     creates: /var/backups/first.list
+//!     run: ls -lA "$root/etc" > "$root$creates"
 //! ```
 
 use indexmap::IndexMap;
@@ -36,6 +36,7 @@ use super::{Kind, Link, argument, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
+use crate::model::quote::is_word;
 use crate::model::{Attribute, Data, Delta, Live, Node, Value, Want};
 
 /// A command.
@@ -136,10 +137,14 @@ impl Args {
             Argument::plain(self.chdir.as_deref().unwrap_or_default()),
             stdin.unwrap_or_else(nothing),
             Argument::plain(code),
-            Argument::plain(self.env.len().to_string()),
         ];
-        for (name, value) in &self.env {
-            words.extend([Argument::plain(name), shell::variable(value)]);
+        let wishes = self.files().map(|(name, path)| (name, Argument::plain(path)));
+        let wish = self.expect.iter().map(|wish| ("expect", shell::variable(wish)));
+        let env = self.env.iter().map(|(name, value)| (&**name, shell::variable(value)));
+        let pairs: Vec<_> = wishes.chain(wish).chain(env).collect();
+        words.push(Argument::plain(pairs.len().to_string()));
+        for (name, value) in pairs {
+            words.extend([Argument::plain(name), value]);
         }
         words.extend(self.args.iter().map(shell::variable));
         words
@@ -260,11 +265,13 @@ fn check_values(args: &Args, problems: &mut Vec<Problem>) {
         }
     }
     for (name, node) in &args.env {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let is_word = !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_part);
         // Shells do not let these be set, or ours would go wrong.
-        let taken = ["", "_", "root", "IFS", "UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS"];
-        if !is_word || taken.contains(&&**name) || name.starts_with("drsync_") {
+        let taken = ["_", "root", "IFS", "UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS"];
+        let taken = taken.into_iter().chain(["expect", "creates", "removes"]);
+        if !is_word(name)
+            || taken.into_iter().any(|taken| taken == name)
+            || name.starts_with("drsync_")
+        {
             let said = format!("`{name}` cannot be the name of an environment variable");
             problems.push(problem(&["env", name], said, None));
         }
@@ -272,6 +279,10 @@ fn check_values(args: &Args, problems: &mut Vec<Problem>) {
             let said = format!("a value is longer than {LONGEST} bytes");
             problems.push(problem(&["env", name], said, Some(hint)));
         }
+    }
+    if args.expect.as_ref().is_some_and(is_long) {
+        let said = format!("a value is longer than {LONGEST} bytes");
+        problems.push(problem(&["expect"], said, None));
     }
     if args.stdin.as_ref().is_some_and(|node| argument(node).is_none()) {
         problems.push(problem(&["stdin"], "`stdin` must be text", None));

@@ -7,8 +7,8 @@
 //! `probe` reports with `put NAME VALUE`, `absent NAME` and `unknown NAME REASON`; what it does not
 //! report is unknown, for the reason it printed. It must write nothing. `want` names the values
 //! wished; `null` wishes for absence; truth values, numbers and lists (a line for each item) compare
-//! by meaning. `apply` brings them about, with the names of what differs as `"$@"`; then the probe
-//! looks again. Without `apply` a difference is told and cannot be repaired.
+//! by meaning. `apply` brings them about: what is wished is in `$want_NAME`, the names of what differs
+//! are its `"$@"`; then the probe looks again. Without `apply` a difference is told and cannot be repaired.
 //!
 //! Parameters are shell variables of the same name, never part of the text: write `"$name"`. A list
 //! has one item a line, a mapping is JSON, nothing is empty. `$root` goes before every path (it is
@@ -21,12 +21,14 @@
 //! - name: Log level of the balancer
 //!   os.script:
 //!     name: balancer log level
-//!     params: { file: /etc/balancer/level, level: warning }
+//!     params: { reason: asked for by operations }
 //!     want: { level: warning }
 //!     probe: |
-//!       if [ -e "$root$file" ]; then put level "$(cat "$root$file")"; else absent level; fi
+//!       file=$root/etc/balancer.level
+//!       if [ -e "$file" ]; then put level "$(cat "$file")"; else absent level; fi
 //!     apply: |
-//!       printf '%s\n' "$level" > "$root$file"
+//!       printf '%s\n' "$want_level" > "$root/etc/balancer.level"
+//!       printf '%s\n' "$reason" > "$root/etc/balancer.reason"
 //!   hosts: all
 //! ```
 
@@ -38,7 +40,7 @@ use super::{Kind, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo, SCRIPTED};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::quote::{VARIABLE_HINT, is_variable};
+use crate::model::quote::{VARIABLE_HINT, is_variable, is_word};
 use crate::model::{Delta, Live, Node};
 
 /// A kind made of shell text.
@@ -64,7 +66,7 @@ pub struct Args {
 /// `drsync_script CODE (NAME VALUE)…`: runs a probe. Records reach standard output by descriptor 9;
 /// whatever else the text prints is kept as the reason for what it does not report.
 ///
-/// Names are words by [`is_variable`]: only they and the user's own text are evaluated.
+/// Names are words by [`is_word`]: only they and the user's own text are evaluated.
 static PROBE: Script = Script::each(
     "drsync_script",
     r#"
@@ -188,6 +190,8 @@ impl Kind for OsScript {
             let names = names.join(", ");
             let said = format!("there is no `apply` that could change {names}: do so by hand");
             delta.refused = Some(said);
+            // What comes before it may change it.
+            delta.is_curable = true;
         }
         delta
     }
@@ -195,8 +199,13 @@ impl Kind for OsScript {
     fn steps(args: &Args, delta: &Delta, _: &[Reply]) -> Vec<Action> {
         let Some(code) = &args.apply else { return Vec::new() };
         let mut words = vec![Argument::plain(code)];
-        words.push(Argument::plain(args.params.len().to_string()));
+        let wishes = args.want.iter().map(|(name, wish)| (format!("want_{name}"), wish));
+        let wishes: Vec<_> = wishes.filter(|(name, _)| is_word(name)).collect();
+        words.push(Argument::plain((args.params.len() + wishes.len()).to_string()));
         words.extend(args.words());
+        for (name, wish) in wishes {
+            words.extend([Argument::plain(name), shell::variable(wish)]);
+        }
         words.extend(delta.differing().map(|attribute| Argument::plain(&attribute.name)));
         vec![Action::Host(&APPLY, words)]
     }

@@ -17,20 +17,24 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// True when `name` can be the name of a shell variable.
+pub fn is_word(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() && name.chars().all(is_part)
+}
+
 /// True when `name` may be given to a shell variable that holds a user's value: names in capitals mean
 /// something to shells and programs, and a few are in use by drsync.
 pub fn is_variable(name: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(is_part)
+    is_word(name)
+        && !name.contains(|c: char| c.is_ascii_uppercase())
         && name.len() <= 100
-        && !name.starts_with("drsync_")
+        && !["_", "want_", "drsync_"].iter().any(|start| name.starts_with(start))
         && !matches!(name, "root" | "nl")
 }
 
 /// What to say when [`is_variable`] says no.
-pub const VARIABLE_HINT: &str =
-    "lower-case letters, digits and `_`, a letter first; `root`, `nl` and `drsync_…` are taken";
+pub const VARIABLE_HINT: &str = "lower-case letters, digits and `_`, a letter first; `root`, `nl`, `want_…` and `drsync_…` are taken";
 
 /// Returns `text` percent-encoded, as one segment of an address (RFC 3986): cluster names often
 /// hold blanks.
@@ -57,7 +61,8 @@ mod tests {
     #[test]
     fn names_with_a_meaning_are_no_variables() {
         assert!(["port", "max_2", "n", "mark"].into_iter().all(is_variable));
-        let others = ["", "PATH", "root", "nl", "a-b", "2a", "_", "a;id", "drsync_x", "ü"];
+        let others =
+            ["", "PATH", "root", "nl", "a-b", "2a", "_", "a;id", "drsync_x", "want_x", "ü"];
         assert!(!others.into_iter().any(is_variable));
     }
 }

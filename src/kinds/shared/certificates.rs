@@ -197,22 +197,6 @@ impl<'a> Judged<'a> {
         self.attributes.push(Attribute::new(name, Live::Absent, Value::text(wish)));
     }
 
-    /// There is no file. Another resource may bring it, so this is a difference like any other.
-    pub fn nothing(&mut self) {
-        let wishes = self.wishes;
-        let wishes = [
-            ("subject", wishes.subject.map(String::from)),
-            ("issuer", wishes.issuer.map(String::from)),
-            ("san", (!wishes.san.is_empty()).then(|| wishes.san.join(", "))),
-            ("expires", wishes.valid_days.map(|days| format!("{days} days left"))),
-            ("trusted_by", wishes.trusted_by.map(String::from)),
-            ("key", wishes.key.map(String::from)),
-        ];
-        for (name, wish) in wishes {
-            wish.into_iter().for_each(|wish| self.absent(name, wish));
-        }
-    }
-
     /// Judges whom it is for and who signed it.
     pub fn names(&mut self, own: &Certificate) {
         if let Some(wish) = self.wishes.subject {
@@ -272,7 +256,10 @@ impl<'a> Judged<'a> {
         let (Some(path), Some(bundle)) = (self.wishes.trusted_by, bundle) else { return };
         let anchors = match bytes::read(bundle) {
             Ok(Some(bytes)) => Held::parse(&bytes).map(|held| held.certificates),
-            Ok(None) => return self.absent("trusted_by", path.into()),
+            Ok(None) => {
+                self.trouble.push(format!("there is no {path} to vouch for it"));
+                return self.absent("trusted_by", path.into());
+            }
             Err(reason) => Err(reason),
         };
         let now = self.now.clone();
@@ -306,7 +293,10 @@ impl<'a> Judged<'a> {
                     self.trouble.push(format!("the private key {path} belongs to another one"));
                 }
             }
-            Ok(None) => self.absent("key", path.into()),
+            Ok(None) => {
+                self.trouble.push(format!("there is no private key {path}"));
+                self.absent("key", path.into());
+            }
             Err(reason) => self.unknown("key", reason, path.into()),
         }
     }
