@@ -261,9 +261,9 @@ impl Host {
         let mut paths = Vec::new();
         leaves(node, &mut Vec::new(), &mut paths);
         for path in paths {
-            let text = path.iter().fold(Some(node), |node, part| match &node?.data {
+            let text = path.iter().try_fold(node, |node, part| match &node.data {
                 Data::List(items) => items.get(part.parse::<usize>().ok()?),
-                _ => node?.get(part),
+                _ => node.get(part),
             });
             let text =
                 text.and_then(Node::as_text).filter(|t| t.starts_with('/') && !t.contains(".."));

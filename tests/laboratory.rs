@@ -239,9 +239,9 @@ fn file(path: &str, content: &str) -> String {
 
 fn outcome<'a>(page: &'a Value, host: &str) -> &'a Value {
     let instances = page["instances"].as_array().unwrap().iter();
-    let mine =
+    let mut mine =
         instances.filter(|item| item["address"].as_str().unwrap().contains(&format!("/{host}/")));
-    mine.last().unwrap_or_else(|| panic!("nothing of {host}: {page:#}"))
+    mine.next_back().unwrap_or_else(|| panic!("nothing of {host}: {page:#}"))
 }
 
 #[track_caller]

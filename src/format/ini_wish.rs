@@ -202,9 +202,8 @@ impl<'f, 'v> Choice<'f, 'v> {
         for found in from {
             let equal = self.missing.iter().position(|value| *value == found.value);
             let pick = if only_equal { equal } else { equal.or(Some(0)) };
-            match pick.filter(|at| *at < self.missing.len() && !self.has(found)) {
-                Some(at) => self.chosen.push((found, self.missing.remove(at))),
-                None => {}
+            if let Some(at) = pick.filter(|at| *at < self.missing.len() && !self.has(found)) {
+                self.chosen.push((found, self.missing.remove(at)));
             }
         }
     }

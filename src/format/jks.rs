@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(Store::parse(&bytes).unwrap(), sample());
         assert!(opens(&bytes, "chängeit") && !opens(&bytes, "changeit"));
         assert_eq!(sample().entry("HOST").unwrap().chain.len(), 2);
-        let mut damaged = bytes.clone();
+        let mut damaged = bytes;
         damaged[40] ^= 1;
         assert!(!opens(&damaged, "chängeit"));
     }

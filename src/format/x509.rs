@@ -269,7 +269,7 @@ fn unescape(value: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = value;
     while let Some(at) = rest.find('\\') {
-        bytes.extend(rest[..at].as_bytes());
+        bytes.extend(&rest.as_bytes()[..at]);
         rest = &rest[at + 1..];
         match rest.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) => {
@@ -278,7 +278,7 @@ fn unescape(value: &str) -> String {
             }
             None => {
                 let length = rest.chars().next().map_or(0, char::len_utf8);
-                bytes.extend(rest[..length].as_bytes());
+                bytes.extend(&rest.as_bytes()[..length]);
                 rest = &rest[length..];
             }
         }

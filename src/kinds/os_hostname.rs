@@ -128,8 +128,8 @@ impl Kind for OsHostname {
         let mut delta = Delta::default();
         delta.attributes.push(Attribute::new("runtime", replies[0].field("runtime"), want.clone()));
         // hostname(5): comments and empty lines do not count.
-        let lines = present.text.lines().map(str::trim);
-        let name = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).next_back();
+        let mut lines = present.text.lines().map(str::trim);
+        let name = lines.rfind(|line| !line.is_empty() && !line.starts_with('#'));
         let live = name.map_or(Live::Absent, |name| Live::Known(Value::text(name)));
         delta.attributes.push(Attribute::new("boot", live, want));
         delta.attributes.extend(cloud(&replies[0]));

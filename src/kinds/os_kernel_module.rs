@@ -457,7 +457,7 @@ fn boot(args: &Args, texts: &[Text]) -> Attribute {
 
 /// Returns the parameters that hold at boot: those of `/etc` and those declared. Others come with
 /// the distribution. Of two values the one read later counts.
-fn options<'a>(args: &Args, texts: &'a [Text]) -> Vec<String> {
+fn options(args: &Args, texts: &[Text]) -> Vec<String> {
     let declared: Vec<&str> = args.kept().unwrap_or_default();
     let mut found: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     for text in texts::in_order(texts, &PROBE) {

@@ -177,7 +177,7 @@ impl Kind for OsUser {
         }
         match (&args.password, args.password()) {
             (Some(_), None) => {
-                problems.push(problem(&["password"], "`password` must be text", None))
+                problems.push(problem(&["password"], "`password` must be text", None));
             }
             (_, Some(hash)) if bad(hash.reveal()) || hash.reveal().len() > 512 => {
                 let hint = Some("`mkpasswd` and `openssl passwd -6` make one");

@@ -280,7 +280,7 @@ impl Options {
             is.push(has.into());
             wish.push(wants.into());
         }
-        if wants != "noatime" && !(self.is_bind() && !self.nodiratime) {
+        if wants != "noatime" && (self.nodiratime || !self.is_bind()) {
             let lacks = |set: bool| if set { "nodiratime" } else { "diratime" }.to_string();
             let has = live.flags.contains("nodiratime");
             if has != self.nodiratime {
