@@ -213,7 +213,7 @@ proptest! {
             let new = block::put(&text, place, "1\n\n2\n", &markers, blank);
             let place = markers.find(&new).unwrap().unwrap();
             prop_assert_eq!(block::content(&new, &place), "1\n\n2\n");
-            prop_assert_eq!(block::put(&new, place.clone(), "1\n\n2\n", &markers, blank), new);
+            prop_assert_eq!(&block::put(&new, place.clone(), "1\n\n2\n", &markers, blank), &new);
             let without = block::take(&new, place);
             let full = |text: &str| text.lines().filter(|l| !l.is_empty()).map(String::from).collect::<Vec<_>>();
             prop_assert!(!is_new || full(&without) == full(&text), "{:?} {:?}", without, text);

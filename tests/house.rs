@@ -225,7 +225,7 @@ fn every_kind_is_registered_has_an_example_and_cases() {
         assert!(text.contains("//! ```yaml"), "{name} has no example");
         let kind = name.replacen('_', ".", 1);
         let cases = root().join("../tests/kinds").join(&kind);
-        for case in ["change", "noop", "unknown"] {
+        for case in ["create", "change", "noop", "unknown", "refuse"] {
             let found = std::fs::read_dir(&cases)
                 .into_iter()
                 .flatten()
@@ -233,5 +233,7 @@ fn every_kind_is_registered_has_an_example_and_cases() {
                 .any(|entry| entry.file_name().to_string_lossy().starts_with(case));
             assert!(found, "{kind} has no `{case}` case in {}", cases.display());
         }
+        let laboratory = root().join("../tests/lab/cases").join(format!("{kind}.yaml"));
+        assert!(!kind.starts_with("os.") || laboratory.is_file(), "{}", laboratory.display());
     }
 }

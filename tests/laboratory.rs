@@ -232,6 +232,36 @@ fn every_kind_converges_names_what_was_broken_and_agrees_with_ansible() {
     ours.iter().for_each(|host| laboratory.assert_no_leftovers(host));
 }
 
+/// The modules that need nothing but what a Debian host has, on real hosts.
+#[test]
+fn modules_converge_on_real_hosts() {
+    let _alone = alone();
+    let Some(laboratory) = Laboratory::find() else { return };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let parameters = rcgen::CertificateParams::new(vec!["lab.example.com".to_string()]).unwrap();
+    let pem = parameters.self_signed(&key).unwrap().pem();
+    let resources = json!([
+        { "cdp-host-prerequisites": {
+            "family": "debian", "timezone": "UTC", "kerberos": false, "nscd": false,
+            "hosts_entries": [{ "address": "10.99.9.9", "names": ["dn09.example.com", "dn09"] }],
+        } },
+        { "service-accounts": { "family": "debian", "gids": { "hadoop": 980 } } },
+        { "tls-hosts": {
+            "family": "debian", "authority": pem, "certificate": pem, "key": key.serialize_pem(),
+            "check_names": ["lab.example.com"], "readers": ["hdfs", "hive"],
+        } },
+    ]);
+    let hosts = ["pri-03", "dr-03"].map(|host| (host, laboratory.root(host)));
+    laboratory.inventory(&hosts, &resources.to_string());
+    laboratory.drsync(&["apply", "--yes"]).expect(0);
+    assert_in_sync(laboratory.drsync(&["plan", "--json"]), "after the modules");
+    let said = laboratory
+        .on("pri-03", "id -Gn yarn; getent passwd cloudera-scm; cat /proc/sys/vm/swappiness");
+    assert!(said.contains("hadoop") && said.contains("spark"), "{said}");
+    assert!(said.contains("/var/lib/cloudera-scm-server:/usr/sbin/nologin"), "{said}");
+    assert!(said.ends_with("\n1\n"), "{said}");
+}
+
 /// A file that is different on every host, so that an apply has something to do.
 fn file(path: &str, content: &str) -> String {
     json!([{ "os.file": { "path": path, "content": content, "mode": "0644" } }]).to_string()
