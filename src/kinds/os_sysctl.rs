@@ -223,7 +223,7 @@ impl Kind for OsSysctl {
             problems.push(problem(&["name"], said, Some("write it as in `vm.swappiness`")));
         }
         match (&args.value, args.state) {
-            (None, State::Present) => problems.push(problem(&["name"], "`value` is needed", None)),
+            (None, State::Present) => problems.push(problem(&[], "missing key `value`", None)),
             (Some(value), _) if !is_value(value) => {
                 let said = "a kernel parameter's value is one line of text";
                 problems.push(problem(&["value"], said, Some("4096 bytes at the most")));
