@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::shared::state::State;
 use super::shared::{edit, file, ownership};
 use super::{Claim, Kind, Link, folders_above, problem};
 use crate::format::authorized_keys::{self as keys, Key};
@@ -62,14 +63,6 @@ pub struct Args {
 
 fn yes() -> bool {
     true
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 /// Sets of NUMBER USER PATH; an empty path is `~/.ssh/authorized_keys`. One `getent` and one `stat`

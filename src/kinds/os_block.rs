@@ -29,6 +29,7 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit, bare};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Kind, Link, argument, problem};
 use crate::format::block::{self, Markers};
 use crate::model::change::Problem;
@@ -89,14 +90,6 @@ fn begin() -> String {
 
 fn end() -> String {
     "END".into()
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 impl Args {
@@ -187,7 +180,10 @@ impl Kind for OsBlock {
             Ok(present) => present,
             // Where there is no file there is no block either.
             Err(delta) if !args.is_wanted() && delta.is_curable => {
-                return Delta { attributes: vec![gone(Live::Absent)], ..Delta::default() };
+                return Delta {
+                    attributes: vec![Attribute::gone("block", Live::Absent)],
+                    ..Delta::default()
+                };
             }
             Err(delta) => return delta,
         };
@@ -312,16 +308,11 @@ fn matching(pattern: &str, text: &str, lines: &[&str], is_after: bool) -> Option
     Some(text[..end].matches('\n').count())
 }
 
-fn gone(before: Live) -> Attribute {
-    let differs = !matches!(before, Live::Absent);
-    Attribute { name: "block".into(), before, after: Want::Absent(None), differs, note: None }
-}
-
 fn attributes(args: &Args, text: &str, found: &Found) -> Vec<Attribute> {
     let live = |before: &String| Live::Known(args.shown(before));
     let before = found.before.as_ref().map_or(Live::Absent, live);
     if !args.is_wanted() {
-        return vec![gone(before)];
+        return vec![Attribute::gone("block", before)];
     }
     let block = args.block();
     let note = found.is_ansibles.then(|| "under Ansible's marker, which stays".to_string());

@@ -35,6 +35,7 @@ use super::shared::bytes;
 use super::shared::certificates::{Form, Held, Judged, Wishes, day};
 use super::shared::file::{self, ATTRIBUTES, PUT, REMOVE, Sight, Stat};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Kind, Link, argument, folders_above, problem};
 use crate::format::jks::{self, Entry, Store};
 use crate::format::x509::{Certificate, Name, pem};
@@ -42,7 +43,7 @@ use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Node, Secret, Value, Want};
+use crate::model::{Attribute, Delta, Live, Node, Secret, Value};
 
 /// Certificates in a file.
 pub struct OsCertificate;
@@ -110,14 +111,6 @@ enum Format {
     Auto,
     Pem,
     Jks,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 /// `drsync_public_key PATH PASSWORD`: the public part of a private key. The password goes through the
@@ -443,9 +436,9 @@ fn gone(args: &Args, live: &Found) -> Delta {
             ("state", found.map_or(Live::Absent, Live::Known))
         }
     };
-    let differs = !matches!(before, Live::Absent);
-    let after = Want::Absent(None);
-    delta.attributes.push(Attribute { name: name.into(), before, after, differs, note: None });
+    let gone = Attribute::gone(name, before);
+    let differs = gone.differs;
+    delta.attributes.push(gone);
     if differs && args.alias.is_some() {
         password(args, live, &mut delta);
     }

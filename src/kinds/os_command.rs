@@ -37,7 +37,7 @@ use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
 use crate::model::quote::is_word;
-use crate::model::{Attribute, Data, Delta, Live, Node, Value, Want};
+use crate::model::{Attribute, Data, Delta, Live, Node, Value};
 
 /// A command.
 pub struct OsCommand;
@@ -351,7 +351,5 @@ fn presence(name: &'static str, path: &str, reply: &Reply) -> Attribute {
     if name == "creates" {
         return Attribute::new(name, live, Value::text(path));
     }
-    let differs = matches!(live, Live::Known(_));
-    let after = Want::Absent(None);
-    Attribute { name: name.into(), before: live, after, differs, note: None }
+    Attribute::gone(name, live)
 }

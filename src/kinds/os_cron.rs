@@ -29,6 +29,7 @@ use serde::Deserialize;
 use super::shared::edit::{self, Edit};
 use super::shared::file::{REMOVE, Stat};
 use super::shared::ownership::{self, Ownership};
+use super::shared::state::State;
 use super::{Claim, Kind, Link, argument, problem};
 use crate::format::crontab::{self, FIELDS, Spot};
 use crate::model::change::Problem;
@@ -99,14 +100,6 @@ enum Special {
     Weekly,
     Daily,
     Hourly,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 static FILE_MODE: LazyLock<Node> = LazyLock::new(|| Node::text(Place::nowhere(), "0644"));

@@ -15,11 +15,12 @@ use serde::Deserialize;
 
 use super::shared::file::{self, ATTRIBUTES, Sight, Stat};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Kind, Link, folders_above};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Node, Value, Want};
+use crate::model::{Attribute, Delta, Live, Node, Value};
 
 /// A folder.
 pub struct OsDirectory;
@@ -42,14 +43,6 @@ pub struct Args {
     /// Remove it with everything in it?
     #[serde(default)]
     force: bool,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 /// `drsync_count PATH`: how much a folder holds, for one that should go.
@@ -151,7 +144,6 @@ impl Kind for OsDirectory {
 }
 
 fn gone(args: &Args, live: Live, refused: Option<String>, replies: &[Reply]) -> Delta {
-    let differs = !matches!(live, Live::Absent);
     let count = match replies[1].text("count") {
         Err(reason) => return Delta::unknown(reason),
         Ok(count) => count.and_then(|count| count.parse::<usize>().ok()).unwrap_or(0),
@@ -161,7 +153,6 @@ fn gone(args: &Args, live: Live, refused: Option<String>, replies: &[Reply]) -> 
         let held = held.as_ref().filter(|_| !args.force)?;
         Some(format!("{held}: declare `force: true` to remove them too"))
     });
-    let after = Want::Absent(None);
-    let state = Attribute { name: "state".into(), before: live, after, differs, note: held };
+    let state = Attribute::gone("state", live).noted(held);
     Delta { attributes: vec![state], refused, ..Delta::default() }
 }

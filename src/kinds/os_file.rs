@@ -18,12 +18,13 @@ use serde::Deserialize;
 
 use super::shared::file::{self, ATTRIBUTES, PUT, REMOVE, Sight, Stat};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Claim, Kind, Link, argument, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply};
-use crate::model::{Attribute, Data, Delta, Live, Node, Value, Want};
+use crate::model::{Attribute, Data, Delta, Live, Node, Value};
 
 /// A regular file.
 pub struct OsFile;
@@ -58,14 +59,6 @@ pub struct Args {
     /// Should the file be there?
     #[serde(default)]
     state: State,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 impl Args {
@@ -113,10 +106,7 @@ impl Kind for OsFile {
                 Some("use `{{ … | to_nice_json }}` or `to_yaml` to write data"),
             ));
         }
-        if args.validate.as_deref().is_some_and(|command| !command.contains("%s")) {
-            let hint = "it stands for the file that holds the new content";
-            problems.push(problem(&["validate"], "`validate` needs a `%s`", Some(hint)));
-        }
+        problems.extend(file::validate_problem(args.validate.as_deref()));
         if args.content_base64.is_some() && args.bytes().is_none() {
             problems.push(problem(&["content_base64"], "not base64", None));
         }
@@ -142,8 +132,7 @@ impl Kind for OsFile {
         let Some(stat) = stat else { return missing(args) };
         if args.state == State::Absent {
             let before = Live::Known(Value::text(&stat.sort));
-            let after = Want::Absent(None);
-            let gone = Attribute { name: "state".into(), before, after, differs: true, note: None };
+            let gone = Attribute::gone("state", before);
             return Delta { attributes: vec![gone], ..refuse_sort(&stat.sort) };
         }
         if !stat.is_file() {
@@ -203,14 +192,7 @@ fn refuse_sort(sort: &str) -> Delta {
 fn missing(args: &Args) -> Delta {
     let mut delta = Delta::default();
     if args.state == State::Absent {
-        let after = Want::Absent(None);
-        let gone = Attribute {
-            name: "state".into(),
-            before: Live::Absent,
-            after,
-            differs: false,
-            note: None,
-        };
+        let gone = Attribute::gone("state", Live::Absent);
         return Delta { attributes: vec![gone], ..delta };
     }
     let Some(bytes) = args.bytes() else {

@@ -13,11 +13,12 @@
 use serde::Deserialize;
 
 use super::shared::account;
+use super::shared::state::State;
 use super::{Kind, Link};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
 /// A local group.
 pub struct OsGroup;
@@ -39,14 +40,6 @@ pub struct Args {
     /// Should the group be there?
     #[serde(default)]
     state: State,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 static CHANGE: Script = Script::each(
@@ -89,14 +82,7 @@ impl Kind for OsGroup {
         let is_there = entry.is_some();
         let live = if is_there { Live::Known(Value::text("present")) } else { Live::Absent };
         if args.state == State::Absent {
-            let after = Want::Absent(None);
-            let gone = Attribute {
-                name: "state".into(),
-                before: live,
-                after,
-                differs: is_there,
-                note: None,
-            };
+            let gone = Attribute::gone("state", live);
             delta.attributes.push(gone);
         } else {
             delta.attributes.push(Attribute::new("state", live, Value::text("present")));

@@ -23,12 +23,13 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::shared::edit::{self, Edit};
+use super::shared::state::State;
 use super::{Kind, Link, problem};
 use crate::format::hosts::{Outcome, Wish, fulfil, is_localhost};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
 /// An address and its names.
 pub struct OsHostsEntry;
@@ -59,14 +60,6 @@ fn yes() -> bool {
 
 fn file() -> String {
     "/etc/hosts".into()
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 /// Whether cloud-init writes the file anew at every boot.
@@ -146,7 +139,10 @@ impl Kind for OsHostsEntry {
             Ok(present) => present,
             // Where there is no file there is no name either.
             Err(delta) if args.state == State::Absent && delta.is_curable => {
-                return Delta { attributes: vec![gone(Live::Absent)], ..Delta::default() };
+                return Delta {
+                    attributes: vec![Attribute::gone("names", Live::Absent)],
+                    ..Delta::default()
+                };
             }
             Err(delta) => return delta,
         };
@@ -208,11 +204,6 @@ fn name_problem(args: &Args, i: usize, name: &str) -> Option<(String, Option<&'s
     })
 }
 
-fn gone(before: Live) -> Attribute {
-    let differs = !matches!(before, Live::Absent);
-    Attribute { name: "names".into(), before, after: Want::Absent(None), differs, note: None }
-}
-
 fn list(names: impl IntoIterator<Item = String>) -> Value {
     Value::List(names.into_iter().map(Value::text).collect())
 }
@@ -224,10 +215,13 @@ fn attributes(args: &Args, outcome: &Outcome) -> Vec<Attribute> {
             args.names.is_empty() || args.names.iter().any(|n| n.eq_ignore_ascii_case(name))
         };
         let doomed: Vec<String> = live.into_iter().filter(is_meant).collect();
-        return vec![gone(match doomed.is_empty() {
-            true => Live::Absent,
-            false => Live::Known(list(doomed)),
-        })];
+        return vec![Attribute::gone(
+            "names",
+            match doomed.is_empty() {
+                true => Live::Absent,
+                false => Live::Known(list(doomed)),
+            },
+        )];
     }
     // Names apart: of two entries that change places one is first, and takes from the other only
     // what that does not wish for.
@@ -240,14 +234,19 @@ fn attributes(args: &Args, outcome: &Outcome) -> Vec<Attribute> {
     };
     let mut attributes = vec![Attribute::new("names", some(wished), list(outcome.names.clone()))];
     if !further.is_empty() {
-        attributes.push(Attribute { name: "further names".into(), ..gone(some(further)) });
+        attributes.push(Attribute {
+            name: "further names".into(),
+            ..Attribute::gone("names", some(further))
+        });
     }
     if outcome.live.len() > 1 {
         let count = Live::Known(Value::text(outcome.live.len().to_string()));
         attributes.push(Attribute::new("lines", count, Value::text("1")));
     }
-    attributes
-        .push(Attribute { name: "elsewhere".into(), ..gone(some(outcome.elsewhere.clone())) });
+    attributes.push(Attribute {
+        name: "elsewhere".into(),
+        ..Attribute::gone("names", some(outcome.elsewhere.clone()))
+    });
     attributes
 }
 

@@ -32,6 +32,7 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Kind, Link, argument, problem};
 use crate::format::ini_wish::{Fault, Outcome, Wish, fulfil};
 use crate::model::change::Problem;
@@ -105,14 +106,6 @@ pub struct Condition {
 
 fn yes() -> bool {
     true
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 impl Args {
@@ -323,8 +316,7 @@ fn check_values(args: &Args, problems: &mut Vec<Problem>) {
 
 fn absent(args: &Args, before: Live) -> Attribute {
     let name = if args.option.is_some() { "value" } else { "section" };
-    let differs = !matches!(before, Live::Absent);
-    Attribute { name: name.into(), before, after: Want::Absent(None), differs, note: None }
+    Attribute::gone(name, before)
 }
 
 fn attributes(args: &Args, text: &str, outcome: &Outcome) -> Vec<Attribute> {

@@ -19,10 +19,11 @@
 
 use serde::Deserialize;
 
+use super::shared::state::State;
 use super::shared::texts::{self, Text};
 use super::{Claim, Kind, Link, problem};
 use crate::format::grub_default::{self, Words};
-use crate::model::change::{Problem, Want};
+use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
 use crate::model::{Attribute, Delta, Live, Value};
@@ -41,14 +42,6 @@ pub struct Args {
     /// Should it be there?
     #[serde(default)]
     state: State,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 /// What runs, what `grubby` says, which tool makes the menu, and the kernels' lines in it.
@@ -136,11 +129,7 @@ impl Args {
     fn attribute(&self, name: &'static str, live: Live) -> Attribute {
         match self.state {
             State::Present => Attribute::new(name, live, Value::text(self.word())),
-            State::Absent => {
-                let differs = matches!(live, Live::Known(_));
-                let after = Want::Absent(None);
-                Attribute { name: name.into(), before: live, after, differs, note: None }
-            }
+            State::Absent => Attribute::gone(name, live),
         }
     }
 }
@@ -294,7 +283,7 @@ fn in_files(args: &Args, replies: &[Reply]) -> Delta {
     // The menu is made for all of them at once: until ours is in the files, it may change under us.
     delta.attributes.extend(menu(args, &replies[0]).filter(|_| !boot.differs));
     delta.attributes.push(boot.noted(note));
-    let later = Grub { texts: after(&found.texts, found.rewritten(args)), ..found };
+    let later = Grub { texts: texts::after(&found.texts, found.rewritten(args)), ..found };
     if args.compare("boot", &later.words()).differs {
         delta.refused = Some(format!(
             "the files in /etc/default make `{}` in a way only a shell understands: change it there",
@@ -376,7 +365,7 @@ impl Grub {
             new.push((own.into(), String::new()));
         }
         // What GRUB_CMDLINE_LINUX_DEFAULT says comes later on the kernel's line, so ours must too.
-        let texts = after(&self.texts, new.clone());
+        let texts = texts::after(&self.texts, new.clone());
         let later = Grub { texts, has_folder: self.has_folder };
         let is_default = later.words().is_in_default(&args.name);
         for (_, text) in new.iter_mut().filter(|(path, _)| path == own) {
@@ -387,16 +376,4 @@ impl Grub {
         }
         new
     }
-}
-
-/// Returns the texts as they will be once `new` is written.
-fn after(texts: &[Text], new: Vec<(String, String)>) -> Vec<Text> {
-    let mut texts = texts.to_vec();
-    for (path, text) in new {
-        match texts.iter_mut().find(|old| old.path == path) {
-            Some(old) => old.text = text.into(),
-            None => texts.push(Text { target: path.clone(), path, text: text.into() }),
-        }
-    }
-    texts
 }

@@ -19,9 +19,10 @@
 use serde::Deserialize;
 
 use super::shared::edit::{append, bare};
+use super::shared::state::State;
 use super::shared::texts::{self, Text};
 use super::{Claim, Kind, Link, folders_above, problem};
-use crate::model::change::{Problem, Want};
+use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
 use crate::model::{Attribute, Delta, Live, Value};
@@ -45,14 +46,6 @@ pub struct Args {
     persistent: Persistent,
     /// Keep it from being loaded at all? Left out, that stays as it is.
     blacklist: Option<bool>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
@@ -252,7 +245,7 @@ impl Kind for OsKernelModule {
             let live = if live.is_empty() { Live::Absent } else { Live::Known(Value::text(live)) };
             let wish = sorted(wish).join(" ");
             delta.attributes.push(match wish.is_empty() {
-                true => gone("boot_params", live),
+                true => Attribute::gone("boot_params", live),
                 false => Attribute::new("boot_params", live, Value::text(wish)),
             });
         }
@@ -308,11 +301,6 @@ fn sorted<T: Ord>(mut words: Vec<T>) -> Vec<T> {
     words
 }
 
-fn gone(name: &'static str, before: Live) -> Attribute {
-    let differs = matches!(before, Live::Known(_));
-    Attribute { name: name.into(), before, after: Want::Absent(None), differs, note: None }
-}
-
 /// Compares what runs; the result may be refused, and has a note where parameters are others.
 fn runtime(args: &Args, reply: &Reply) -> Delta {
     let loaded = match reply.text("loaded") {
@@ -321,7 +309,7 @@ fn runtime(args: &Args, reply: &Reply) -> Delta {
     };
     let Some(loaded) = loaded else { return not_loaded(args, reply) };
     if args.state == State::Absent {
-        let mut delta = one(gone("runtime", Live::Known(Value::text("loaded"))));
+        let mut delta = one(Attribute::gone("runtime", Live::Known(Value::text("loaded"))));
         if &*loaded == "built-in" {
             let said = format!("`{}` is built into the kernel: it cannot be unloaded", args.name);
             delta.refused = Some(said);
@@ -356,7 +344,7 @@ fn one(attribute: Attribute) -> Delta {
 
 fn not_loaded(args: &Args, reply: &Reply) -> Delta {
     if args.state == State::Absent {
-        return one(gone("runtime", Live::Absent));
+        return one(Attribute::gone("runtime", Live::Absent));
     }
     let mut delta = one(Attribute::new("runtime", Live::Absent, shown(args)));
     if reply.text("kernel") == Ok(Some("whole".into())) {
@@ -449,7 +437,7 @@ fn boot(args: &Args, texts: &[Text]) -> Attribute {
     let file = order.iter().find(|text| text.text.lines().any(|line| loads(args, line)));
     let live = file.map_or(Live::Absent, |_| Live::Known(Value::text("loaded")));
     let attribute = match args.persistent {
-        Persistent::Absent => gone("boot", live),
+        Persistent::Absent => Attribute::gone("boot", live),
         _ => Attribute::new("boot", live, Value::text("loaded")),
     };
     attribute.noted(file.map(|file| format!("by {}", file.path)))
@@ -554,7 +542,7 @@ fn add(args: &Args, text: &mut String, set_anew: bool, forbid: Option<bool>) {
 
 /// Returns why writing would not help: a file that is not ours says otherwise.
 fn hindrance(args: &Args, texts: &[Text], delta: &Delta) -> Option<String> {
-    let later: Vec<Text> = after(texts, rewritten(args, texts));
+    let later: Vec<Text> = texts::after(texts, rewritten(args, texts));
     let foreign = |folders: &[&str], finds: &dyn Fn(&str) -> bool| {
         let order = texts::in_order(&later, folders);
         let found =
@@ -588,18 +576,6 @@ fn hindrance(args: &Args, texts: &[Text], delta: &Delta) -> Option<String> {
         true => Some(format!("{path} keeps it from being loaded: add `blacklist: false`")),
         false => Some(format!("{path} keeps it from being loaded: {}", mask(&path, PROBE[0]))),
     }
-}
-
-/// Returns the texts as they will be once `new` is written.
-fn after(texts: &[Text], new: Vec<(String, String)>) -> Vec<Text> {
-    let mut texts = texts.to_vec();
-    for (path, text) in new {
-        match texts.iter_mut().find(|old| old.path == path) {
-            Some(old) => old.text = text.into(),
-            None => texts.push(Text { target: path.clone(), path, text: text.into() }),
-        }
-    }
-    texts
 }
 
 #[cfg(test)]

@@ -18,12 +18,13 @@
 use serde::Deserialize;
 
 use super::shared::edit::Edit;
+use super::shared::state::State;
 use super::{Kind, Link, problem};
 use crate::format::limits::{self, Limit, Subject};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
 /// A limit of what a user may use.
 pub struct OsLimits;
@@ -88,14 +89,6 @@ impl Sort {
             Sort::Both => &["soft", "hard"],
         }
     }
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 /// All lines of all files that set something, and how many files a process may open at most.
@@ -418,8 +411,7 @@ fn gone(args: &Args, text: &str) -> Attribute {
         [value] => Live::Known(value.clone()),
         _ => Live::Known(Value::List(values)),
     };
-    let differs = !matches!(before, Live::Absent);
-    Attribute { name: "value".into(), before, after: Want::Absent(None), differs, note: None }
+    Attribute::gone("value", before)
 }
 
 #[cfg(test)]

@@ -22,11 +22,12 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit, bare};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Claim, Kind, Link, argument, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Question, Reply};
-use crate::model::{Attribute, Data, Delta, Live, Node, Value, Want};
+use crate::model::{Attribute, Data, Delta, Live, Node, Value};
 
 /// A line in a text file.
 pub struct OsLine;
@@ -67,14 +68,6 @@ pub struct Args {
     owner: Option<String>,
     /// Group of the file, by name.
     group: Option<String>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 impl Args {
@@ -182,14 +175,17 @@ impl Kind for OsLine {
             Ok(present) => present,
             // Where there is no file there is no line either.
             Err(delta) if args.state == State::Absent && delta.is_curable => {
-                return Delta { attributes: vec![gone(Live::Absent)], ..Delta::default() };
+                return Delta {
+                    attributes: vec![Attribute::gone("line", Live::Absent)],
+                    ..Delta::default()
+                };
             }
             Err(delta) => return delta,
         };
         let mut delta = Delta::default();
         let (before, after) = found(args, &present.text);
         delta.attributes.push(match args.state {
-            State::Absent => gone(before),
+            State::Absent => Attribute::gone("line", before),
             State::Present => {
                 let differs = after.as_deref().is_some_and(|after| match &before {
                     Live::Known(Value::Text(text)) => **text != *after,
@@ -229,15 +225,9 @@ impl Kind for OsLine {
     }
 }
 
-fn gone(before: Live) -> Attribute {
-    let differs = !matches!(before, Live::Absent);
-    Attribute { name: "line".into(), before, after: Want::Absent(None), differs, note: None }
-}
-
 fn unasked() -> Attribute {
     let note = Some("no line matches, so `backrefs` asks for nothing".to_string());
-    let after = Want::Absent(None);
-    Attribute { name: "line".into(), before: Live::Absent, after, differs: false, note }
+    Attribute::gone("line", Live::Absent).noted(note)
 }
 
 /// Returns which line is there and which should be; `None` when nothing is asked for.

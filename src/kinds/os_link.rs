@@ -20,7 +20,7 @@ use super::{Kind, Link, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
 /// A symbolic link.
 pub struct OsLink;
@@ -160,15 +160,7 @@ impl Kind for OsLink {
         if args.state == State::Absent {
             let refused = |stat: &Stat| format!("it is a {}, not a symbolic link", stat.sort);
             delta.refused = other.map(refused);
-            let differs = matches!(live, Live::Known(_));
-            let after = Want::Absent(None);
-            delta.attributes.push(Attribute {
-                name: "target".into(),
-                before: live,
-                after,
-                differs,
-                note: None,
-            });
+            delta.attributes.push(Attribute::gone("target", live));
             return delta;
         }
         if let Some(stat) = other {

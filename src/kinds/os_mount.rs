@@ -35,7 +35,7 @@ use super::{Claim, Kind, Link, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
 /// A file system.
 pub struct OsMount;
@@ -417,13 +417,8 @@ fn boot(args: &Args, text: &str, wish: bool) -> Attribute {
     };
     match wish {
         true => Attribute::new("boot", live, Value::text(args.entry().canonical())),
-        false => gone("boot", live),
+        false => Attribute::gone("boot", live),
     }
-}
-
-fn gone(name: &'static str, before: Live) -> Attribute {
-    let differs = matches!(before, Live::Known(_));
-    Attribute { name: name.into(), before, after: Want::Absent(None), differs, note: None }
 }
 
 /// Returns fstab with, or without, the line.
@@ -465,7 +460,7 @@ fn runtime(args: &Args, replies: &[Reply], wish: bool) -> Attribute {
     let top = there.last();
     if !wish {
         let show = |m: &Mounted| Live::Known(Value::text(format!("{} {}", m.src, m.fstype)));
-        return gone("runtime", top.map_or(Live::Absent, show));
+        return Attribute::gone("runtime", top.map_or(Live::Absent, show));
     }
     let Some(top) = top else { return Attribute::new("runtime", Live::Absent, wished(args, "")) };
     if top.fstype == "autofs" {

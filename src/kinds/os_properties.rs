@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Kind, Link, argument, problem};
 use crate::format::java_properties;
 use crate::model::change::Problem;
@@ -52,14 +53,6 @@ pub struct Args {
     owner: Option<String>,
     /// Group of the file, by name.
     group: Option<String>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 impl Args {
@@ -120,7 +113,10 @@ impl Kind for OsProperties {
             Ok(present) => present,
             // Where there is no file there is no property either.
             Err(delta) if args.state == State::Absent && delta.is_curable => {
-                return Delta { attributes: vec![gone(Live::Absent)], ..Delta::default() };
+                return Delta {
+                    attributes: vec![Attribute::gone("value", Live::Absent)],
+                    ..Delta::default()
+                };
             }
             Err(delta) => return delta,
         };
@@ -132,7 +128,7 @@ impl Kind for OsProperties {
         let (count, last) = (values.clone().count(), values.next_back());
         let before = last.map_or(Live::Absent, |value| Live::Known(args.shown(value)));
         let value = match args.state {
-            State::Absent => gone(before),
+            State::Absent => Attribute::gone("value", before),
             State::Present => {
                 let differs = last != Some(&args.value());
                 let after = Want::Value(args.shown(&args.value()));
@@ -161,9 +157,4 @@ impl Kind for OsProperties {
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
     }
-}
-
-fn gone(before: Live) -> Attribute {
-    let differs = !matches!(before, Live::Absent);
-    Attribute { name: "value".into(), before, after: Want::Absent(None), differs, note: None }
 }

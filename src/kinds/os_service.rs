@@ -315,9 +315,7 @@ fn dropin_attribute(dropin: &Dropin<'_>, reply: &Reply, unit: &Unit) -> Result<A
     }
     let Some(content) = &dropin.content else {
         let before = stat.map_or(Live::Absent, |stat| Live::Known(Value::text(stat.sort)));
-        let differs = !matches!(before, Live::Absent);
-        let after = Want::Absent(None);
-        return Ok(Attribute { name: name.into(), before, after, differs, note: None });
+        return Ok(Attribute::gone(name, before));
     };
     let want = dropin.shown(content);
     let running = matches!(&*unit.active, "active" | "activating" | "reloading");

@@ -23,12 +23,13 @@
 use serde::Deserialize;
 
 use super::shared::file::{self, ATTRIBUTES, PUT, REMOVE, Sight, Stat};
+use super::shared::state::State;
 use super::{Claim, Kind, Link, argument, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::digest::sha256;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply};
-use crate::model::{Attribute, Data, Delta, Live, Node, Value, Want};
+use crate::model::{Attribute, Data, Delta, Live, Node, Value};
 
 /// A rule of sudo.
 pub struct OsSudoers;
@@ -82,14 +83,6 @@ fn all() -> String {
 
 fn folder() -> String {
     "/etc/sudoers.d".into()
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
@@ -203,9 +196,7 @@ impl Kind for OsSudoers {
         }
         if args.state == State::Absent {
             let before = stat.map_or(Live::Absent, |_| Live::Known(Value::text("present")));
-            let differs = !matches!(before, Live::Absent);
-            let (name, after) = ("state".into(), Want::Absent(None));
-            delta.attributes.push(Attribute { name, before, after, differs, note: None });
+            delta.attributes.push(Attribute::gone("state", before));
             return delta;
         }
         delta.attributes.push(content(args, stat.as_ref(), &replies[0]));

@@ -22,12 +22,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::shared::state::State;
 use super::shared::tuned::{Tuned, tuned_shell};
 use super::{Claim, Kind, Link, folders_above, problem};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::question::{Action, Argument, Question, Reply, Script};
-use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::model::{Attribute, Delta, Live, Value};
 
 /// A kernel parameter.
 pub struct OsSysctl;
@@ -47,14 +48,6 @@ pub struct Args {
     /// Should the file set it? `absent` leaves the running kernel alone.
     #[serde(default)]
     state: State,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 fn own_file() -> String {
@@ -333,10 +326,9 @@ fn gone(args: &Args, reply: &Reply) -> Delta {
         Some(value) => Live::Known(Value::text(value.unwrap_or_default())),
         None => Live::Absent,
     };
-    let differs = !matches!(before, Live::Absent);
     let other = files.explicit(&name).filter(|(_, file)| file != &args.sysctl_file);
     let note = other.map(|(_, file)| format!("{file} still sets it"));
-    let boot = Attribute { name: "boot".into(), before, after: Want::Absent(None), differs, note };
+    let boot = Attribute::gone("boot", before).noted(note);
     Delta { attributes: vec![boot], ..Delta::default() }
 }
 

@@ -20,6 +20,7 @@
 
 use serde::Deserialize;
 
+use super::shared::state::State;
 use super::shared::{account, file, ownership};
 use super::{Kind, Link, argument, problem};
 use crate::model::change::Problem;
@@ -74,14 +75,6 @@ pub struct Args {
 
 fn yes() -> bool {
     true
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 /// `drsync_user VERB NAME UID GROUP GROUPS(yes|append|) LIST SHELL HOME COMMENT(yes|) TEXT SYSTEM HOME?`
@@ -199,9 +192,7 @@ impl Kind for OsUser {
         };
         let live = entry.as_ref().map_or(Live::Absent, |_| Live::Known(Value::text("present")));
         if args.state == State::Absent {
-            let differs = entry.is_some();
-            let after = Want::Absent(None);
-            let gone = Attribute { name: "state".into(), before: live, after, differs, note: None };
+            let gone = Attribute::gone("state", live);
             return refused(args, replies, Delta { attributes: vec![gone], ..Delta::default() });
         }
         let mut delta = Delta::default();

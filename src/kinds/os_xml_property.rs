@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit};
 use super::shared::ownership::Ownership;
+use super::shared::state::State;
 use super::{Kind, Link, argument, problem};
 use crate::format::hadoop_site::{Property, Site, Wish};
 use crate::model::change::Problem;
@@ -59,14 +60,6 @@ pub struct Args {
     owner: Option<String>,
     /// Group of the file, by name.
     group: Option<String>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Present,
-    Absent,
 }
 
 impl Args {
@@ -138,7 +131,10 @@ impl Kind for OsXmlProperty {
             Ok(present) => present,
             // Where there is no file there is no property either.
             Err(delta) if args.state == State::Absent && delta.is_curable => {
-                return Delta { attributes: vec![gone(Live::Absent)], ..Delta::default() };
+                return Delta {
+                    attributes: vec![Attribute::gone("value", Live::Absent)],
+                    ..Delta::default()
+                };
             }
             Err(delta) => return delta,
         };
@@ -177,11 +173,6 @@ fn is_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-fn gone(before: Live) -> Attribute {
-    let differs = !matches!(before, Live::Absent);
-    Attribute { name: "value".into(), before, after: Want::Absent(None), differs, note: None }
-}
-
 fn attributes(args: &Args, site: &Site<'_>) -> Vec<Attribute> {
     let live = site.effective(&args.property);
     let before = live.and_then(|p| p.value.as_deref());
@@ -189,7 +180,10 @@ fn attributes(args: &Args, site: &Site<'_>) -> Vec<Attribute> {
     if args.state == State::Absent {
         // A property without a value sets nothing, but is to go as well.
         let is_empty = before.is_none() && site.count(&args.property) > 0;
-        return vec![gone(if is_empty { Live::Known(args.shown("")) } else { shown })];
+        return vec![Attribute::gone(
+            "value",
+            if is_empty { Live::Known(args.shown("")) } else { shown },
+        )];
     }
     let differs = before.map(str::trim) != Some(args.value().trim());
     let after = Want::Value(args.shown(&args.value()));

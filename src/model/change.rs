@@ -52,6 +52,12 @@ impl Attribute {
         Attribute { name: name.into(), before, after: Want::Value(want), differs, note: None }
     }
 
+    /// Returns an attribute that should not be there.
+    pub fn gone(name: impl Into<Cow<'static, str>>, before: Live) -> Attribute {
+        let differs = matches!(before, Live::Known(_));
+        Attribute { name: name.into(), before, after: Want::Absent(None), differs, note: None }
+    }
+
     /// Adds a remark for the reader.
     #[must_use]
     pub fn noted(mut self, note: impl Into<Option<String>>) -> Attribute {

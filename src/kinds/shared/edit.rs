@@ -46,10 +46,7 @@ impl<'a> Edit<'a> {
     pub fn check(&self, problems: &mut Vec<Problem>) {
         problems.extend(file::path_problem("path", self.path));
         self.ownership.check(problems);
-        if self.validate.is_some_and(|command| !command.contains("%s")) {
-            let hint = "it stands for the file that holds the new content";
-            problems.push(problem(&["validate"], "`validate` needs a `%s`", Some(hint)));
-        }
+        problems.extend(file::validate_problem(self.validate));
     }
 
     /// Asks for the whole text. All edits of one file share one question.

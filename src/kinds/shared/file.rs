@@ -296,3 +296,11 @@ pub fn path_problem(name: &str, path: &str) -> Option<Problem> {
     let shown: String = path.chars().take(200).collect();
     Some(problem(&[name], format!("`{shown}` is not the path of a file"), Some(hint)))
 }
+
+/// Returns what is wrong with a command that must accept new content.
+pub fn validate_problem(command: Option<&str>) -> Option<Problem> {
+    let hint = "it stands for the file that holds the new content";
+    command
+        .filter(|command| !command.contains("%s"))
+        .map(|_| problem(&["validate"], "`validate` needs a `%s`", Some(hint)))
+}

@@ -9,6 +9,7 @@ pub mod mount;
 pub mod ownership;
 pub mod package;
 pub mod shell;
+pub mod state;
 pub mod texts;
 pub mod tuned;
 pub mod unit;

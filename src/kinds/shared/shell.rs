@@ -4,7 +4,7 @@ use crate::format::number;
 use crate::kinds::{argument, problem};
 use crate::model::change::Problem;
 use crate::model::question::Argument;
-use crate::model::{Attribute, Data, Live, Node, Secret, Value, Want};
+use crate::model::{Attribute, Data, Live, Node, Secret, Value};
 
 /// Shell text longer than this could not be handed to another shell.
 const LONGEST: usize = 100_000;
@@ -90,14 +90,7 @@ pub fn is_wish(wish: &Node) -> bool {
 pub fn compare(name: &str, wish: &Node, live: Live) -> Attribute {
     let name = name.to_string();
     if matches!(wish.data, Data::Null) {
-        let differs = matches!(live, Live::Known(_));
-        return Attribute {
-            name: name.into(),
-            before: live,
-            after: Want::Absent(None),
-            differs,
-            note: None,
-        };
+        return Attribute::gone(name, live);
     }
     let text = match &live {
         Live::Known(Value::Text(text)) => text.trim_end_matches(['\n', '\r']).to_string(),

@@ -142,6 +142,18 @@ static FOLDER: Script = Script::each(
     "\ndrsync_texts_folder() { [ -d \"$root$1\" ] || mkdir -p -- \"$root$1\"; }\n",
 );
 
+/// Returns the texts as they will be once `new` is written.
+pub fn after(texts: &[Text], new: Vec<(String, String)>) -> Vec<Text> {
+    let mut texts = texts.to_vec();
+    for (path, text) in new {
+        match texts.iter_mut().find(|old| old.path == path) {
+            Some(old) => old.text = text.into(),
+            None => texts.push(Text { target: path.clone(), path, text: text.into() }),
+        }
+    }
+    texts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
