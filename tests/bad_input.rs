@@ -664,6 +664,17 @@ fn declarations_that_contradict_each_other() {
             &["os.line changes a part of /etc/x, which is declared whole", "declared whole here"],
         ),
         bad(
+            "a whole file and an option in it",
+            &[
+                ("resources/x.yaml", "- ‹os.file: { path: /etc/x, content: a }\n"),
+                (
+                    "resources/y.yaml",
+                    "- «os.ini: { path: /etc/x, section: s, option: o, value: v }\n",
+                ),
+            ],
+            &["os.ini changes a part of /etc/x, which is declared whole", "declared whole here"],
+        ),
+        bad(
             "a circle of three",
             &[(
                 "resources/x.yaml",

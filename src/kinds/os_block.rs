@@ -30,7 +30,7 @@ use serde::Deserialize;
 use super::shared::edit::{self, Edit, bare};
 use super::shared::ownership::Ownership;
 use super::shared::state::State;
-use super::{Kind, Link, argument, problem};
+use super::{Claim, Kind, Link, argument, problem};
 use crate::format::block::{self, Markers};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -208,6 +208,10 @@ impl Kind for OsBlock {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }
 

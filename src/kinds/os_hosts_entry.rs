@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 use super::shared::edit::{self, Edit};
 use super::shared::state::State;
-use super::{Kind, Link, problem};
+use super::{Claim, Kind, Link, problem};
 use crate::format::hosts::{Outcome, Wish, fulfil, is_localhost};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -164,6 +164,10 @@ impl Kind for OsHostsEntry {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }
 

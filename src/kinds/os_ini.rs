@@ -33,7 +33,7 @@ use serde::Deserialize;
 use super::shared::edit::{self, Edit};
 use super::shared::ownership::Ownership;
 use super::shared::state::State;
-use super::{Kind, Link, argument, problem};
+use super::{Claim, Kind, Link, argument, problem};
 use crate::format::ini_wish::{Fault, Outcome, Wish, fulfil};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -238,6 +238,10 @@ impl Kind for OsIni {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::shared::edit::Edit;
 use super::shared::state::State;
-use super::{Kind, Link, problem};
+use super::{Claim, Kind, Link, problem};
 use crate::format::limits::{self, Limit, Subject};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -275,6 +275,10 @@ impl Kind for OsLimits {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::shared::edit::{self, Edit};
 use super::shared::ownership::Ownership;
 use super::shared::state::State;
-use super::{Kind, Link, argument, problem};
+use super::{Claim, Kind, Link, argument, problem};
 use crate::format::java_properties;
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -156,5 +156,9 @@ impl Kind for OsProperties {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use super::shared::edit::{self, Edit};
 use super::shared::ownership::Ownership;
 use super::shared::state::State;
-use super::{Kind, Link, argument, problem};
+use super::{Claim, Kind, Link, argument, problem};
 use crate::format::hadoop_site::{Property, Site, Wish};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -165,6 +165,10 @@ impl Kind for OsXmlProperty {
 
     fn needs(args: &Args) -> Vec<Link> {
         args.edit().needs()
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        Some(args.edit().claim())
     }
 }
 
