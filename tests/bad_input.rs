@@ -958,6 +958,13 @@ mod any_text {
         prop_oneof![(prop::sample::select(NAMES), text()), spoilt()]
     }
 
+    /// The good inventory with one file of any text, `-` too, which would remove it in a table.
+    fn scene(name: &str, text: &str) -> Scene {
+        let scene = Scene::new(&[]);
+        scene.file(name, text.as_bytes());
+        scene
+    }
+
     fn config(cases: u32) -> ProptestConfig {
         ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
     }
@@ -981,8 +988,7 @@ mod any_text {
 
         #[test]
         fn is_loaded_or_refused((name, text) in file()) {
-            let scene = Scene::new(&[(name, text.as_bytes())]);
-            checked(&scene.project.path("inv"));
+            checked(&scene(name, &text).project.path("inv"));
         }
     }
 
@@ -991,7 +997,7 @@ mod any_text {
 
         #[test]
         fn ends_with_0_or_8((name, text) in file()) {
-            let ran = Scene::new(&[(name, text.as_bytes())]).run(&["check"]);
+            let ran = scene(name, &text).run(&["check"]);
             prop_assert!([0, 8].contains(&ran.code), "{}: {}", ran.code, ran.err);
         }
     }
