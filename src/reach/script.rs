@@ -48,6 +48,10 @@ unknown() { rec "$1" unknown "$2"; }
 part() { printf '%s %s %s part %s\n' "$mark" "$n" "$1" "$2"; }
 packed() { printf '%s * packed - %s\n' "$mark" "$1"; }
 finish() { printf '%s %s done\n' "$mark" "$n"; }
+held=
+hold() { held=$held$1$nl; [ ${#held} -lt 4096 ] || spill; }
+keep() { hold "$mark $n $1 $2 ${#3}$nl$3"; }
+spill() { printf '%s' "$held"; held=; }
 nl='
 '
 "#;

@@ -21,28 +21,31 @@ pub fn ask_group(name: &str) -> Question {
     Question::Probe(&ACCOUNTS, ["group", name, ""].map(Argument::plain).to_vec())
 }
 
-/// Sets of NUMBER DATABASE NAME MORE. Two `getent` and one `awk` see all of them.
+/// Sets of NUMBER DATABASE NAME MORE. One `awk` sees all of them in the files; where one is missing
+/// there, two `getent` are asked for all, and another `awk` tells.
 ///
 /// What the files say is local; what only `getent` finds comes from a directory service.
 static ACCOUNTS: Script = Script::together(
     "drsync_accounts",
     r#"
 drsync_accounts() {
+  if [ -n "$root" ]; then drsync_accounts_tell all "$@"; return; fi
+  drsync_accounts_tell local "$@" && return
   users= groups=
   drsync_accounts_list "$@"
-  {
-    if [ -z "$root" ]; then
-      for base in passwd group; do
-        case $base in passwd) list=$users ;; *) list=$groups ;; esac
-        [ -n "$list" ] || continue
-        (IFS=$nl; set -f; getent $base -- $list) || case $? in
-          2) ;;
-          *) printf '%s\n' "!$base:$?" ;;
-        esac
-        printf '%s\n' "-$base"
-      done
-    fi
-  } | mark=$mark root=$root awk '
+  for base in passwd group; do
+    case $base in passwd) list=$users ;; *) list=$groups ;; esac
+    [ -n "$list" ] || continue
+    (IFS=$nl; set -f; getent $base -- $list) || case $? in
+      2) ;;
+      *) printf '%s\n' "!$base:$?" ;;
+    esac
+    printf '%s\n' "-$base"
+  done | drsync_accounts_tell all "$@"
+}
+drsync_accounts_tell() {
+  scope=$1; shift
+  mark=$mark root=$root scope=$scope awk '
     function tell(n, name, status, text) {
       printf "%s %s %s %s %d\n%s\n", ENVIRON["mark"], n, name, status, length(text), text
     }
@@ -69,8 +72,11 @@ drsync_accounts() {
         for (j = 1; j <= members; j++)
           if (member[j] != "") within[member[j]] = within[member[j]] (member[j] in within ? "," : "") team
       }
+      if (ENVIRON["scope"] == "local") {
+        for (i = 1; i < last; i += 4) if (!(("/etc/" sort[i], name[i]) in known)) exit 3
+      }
       found = 0
-      while ((getline line < "-") > 0) {
+      while (ENVIRON["scope"] == "all" && (getline line < "-") > 0) {
         if (line ~ /^!/) { split(substr(line, 2), part, ":"); broken[part[1]] = part[2]; continue }
         if (line ~ /^-/) { base = substr(line, 2); for (j = 1; j <= found; j++) { split(heard[j], part, ":"); nss[base, part[1]] = heard[j]; if (base == "group" && !(part[3] in called)) called[part[3]] = part[1] }; found = 0; continue }
         heard[++found] = line

@@ -54,11 +54,13 @@ drsync_files() {
   [ -z "$missing" ] || drsync_files_missing
   [ -z "$sums" ] || drsync_files_digest
   if [ -n "$packs" ]; then
+    spill
     packed "$total"
     (IFS=$nl; set -f; cat -- $packs)
     printf '\n'
   fi
-  while [ $# -gt 0 ]; do n=$1; finish; shift 4; done
+  while [ $# -gt 0 ]; do n=$1; hold "$mark $n done"; shift 4; done
+  spill
 }
 drsync_files_list() {
   while [ $# -gt 0 ]; do list="$list$root$2$nl"; shift 4; done
@@ -83,9 +85,9 @@ drsync_files_one() {
       if [ -z "$root" ] && followed=$(stat -L -c '%F|%a|%U|%G|%u|%g|%s' -- "$path" 2>&1); then
         fact=$followed
       fi ;;
-    'linksymbolic link'*) if out=$(readlink -- "$path" 2>&1); then put target "$out"; else unknown target "$out"; fi ;;
+    'linksymbolic link'*) if out=$(readlink -- "$path" 2>&1); then keep target known "$out"; else keep target unknown "$out"; fi ;;
   esac
-  put stat "$fact"
+  keep stat known "$fact"
   case $fact in 'regular '*) ;; *) return ;; esac
   case $3 in
     edit) ;;
@@ -102,15 +104,15 @@ drsync_files_missing() {
     line=${said%%"$nl"*}; said=${said#*"$nl"}
     n=${item%% *}; item=${item#* }
     case $line in
-      *"'$path': No such file or directory"|*"'$path': Not a directory") absent stat; continue ;;
+      *"'$path': No such file or directory"|*"'$path': Not a directory") keep stat absent ''; continue ;;
     esac
     if line=$(stat -c '%F|%a|%U|%G|%u|%g|%s' -- "$path" 2>&1); then
       drsync_files_one "$line" "${item%% *}" "${item#* }"
       continue
     fi
     case $line in
-      *': No such file or directory'|*': Not a directory') absent stat ;;
-      *) unknown stat "$line" ;;
+      *': No such file or directory'|*': Not a directory') keep stat absent '' ;;
+      *) keep stat unknown "$line" ;;
     esac
   done
   IFS=$saved; set +f
@@ -130,16 +132,16 @@ drsync_files_digest() {
       *) sum= ;;
     esac
     if [ -z "$sum" ]; then
-      if ! sum=$({ sha256sum < "$path"; } 2>&1); then unknown digest "$sum"; continue; fi
+      if ! sum=$({ sha256sum < "$path"; } 2>&1); then keep digest unknown "$sum"; continue; fi
       sum=${sum%% *}
     fi
-    put digest "$sum"
+    keep digest known "$sum"
     case $sight in
       show) [ "$sum" != "$want" ] && [ "$size" -le 262144 ] || continue ;;
-      edit) if [ "$size" -gt 8388608 ]; then unknown content "it is larger than 8 MiB"; continue; fi ;;
+      edit) if [ "$size" -gt 8388608 ]; then keep content unknown "it is larger than 8 MiB"; continue; fi ;;
       *) continue ;;
     esac
-    part content "$size"
+    hold "$mark $n content part $size"
     packs="$packs$path$nl" total=$((total + size))
   done
   IFS=$saved; set +f
