@@ -20,6 +20,7 @@ use crate::model::digest::sha256;
 use crate::model::plan::Plan;
 use crate::model::report::{Outcome, Report};
 use crate::model::{Address, Delta, Diagnostic};
+use crate::reach::Logins;
 use crate::view::{self, plan::Purpose};
 
 /// Plans, shows, asks, and applies; or applies a saved plan if nothing moved since.
@@ -58,7 +59,7 @@ fn only_the_file(part: &Part) -> Result<(), Fault> {
 async fn go(options: &ApplyOptions, loaded: Loaded, saved: Option<Saved>) -> Result<Code, Fault> {
     let part = &options.part;
     let lock = take_lock(&loaded)?;
-    let (built, found) = plan::made(&loaded, part, saved.is_some(), "apply").await?;
+    let (built, found) = plan::made(&loaded, part, saved.is_some(), "apply", Logins::Kept).await?;
     if let Some(saved) = &saved
         && let Err(stale) = saved.check(&found)
     {

@@ -8,6 +8,7 @@ use crate::engine::plan;
 use crate::engine::saved::Saved;
 use crate::model::Diagnostic;
 use crate::model::plan::Plan;
+use crate::reach::Logins;
 use crate::view::{self, plan::Purpose};
 
 /// Shows what apply would do.
@@ -15,7 +16,8 @@ pub fn run(options: &PlanOptions) -> Result<Code, Fault> {
     let part = &options.part;
     let loaded = load::prepared(part, "plan")?;
     let plan = world::block_on(async {
-        let (built, plan) = made(&loaded, part, options.out.is_some(), "plan").await?;
+        let (built, plan) =
+            made(&loaded, part, options.out.is_some(), "plan", Logins::Once).await?;
         built.close().await;
         Ok::<Plan, Fault>(plan)
     })??;
@@ -39,9 +41,10 @@ pub async fn made(
     part: &Part,
     with_evidence: bool,
     command: &'static str,
+    logins: Logins,
 ) -> Result<(Built, Plan), Fault> {
     let targets = loaded.prepared.sheets.targets.keys();
-    let built = world::build(&loaded.inventory, part, targets).await?;
+    let built = world::build(&loaded.inventory, part, targets, logins).await?;
     let plan = tokio::select! {
         plan = plan::plan(&loaded.inventory, &loaded.prepared, &built.world, with_evidence) => plan,
         () = world::interrupted() => {

@@ -19,7 +19,7 @@ use crate::lang::source::Sources;
 use crate::model::connection::{HostConnection, ManagerConnection, Way};
 use crate::model::digest::{Ledger, sha256};
 use crate::model::{Diagnostic, Node, Secret, Target};
-use crate::reach::{Limits, World};
+use crate::reach::{Limits, Logins, World};
 
 /// The outside of one run.
 pub struct Built {
@@ -60,6 +60,7 @@ pub async fn build<'a>(
     inventory: &Inventory,
     part: &Part,
     targets: impl Iterator<Item = &'a Target>,
+    logins: Logins,
 ) -> Result<Built, Fault> {
     let state = State::new(inventory.state_folder());
     let ledger = state.ledger(|| outside::random(32).unwrap_or_default()).map_err(failed)?;
@@ -89,6 +90,7 @@ pub async fn build<'a>(
         parallel: usize::from(part.parallel),
         connect: Duration::from_secs(part.connect_timeout),
         command: Duration::from_secs(part.command_timeout),
+        logins,
         reads: Duration::from_secs(part.retry_for),
         accept_new_host_keys: part.accept_new_host_keys,
         runtime: runtime.path().to_path_buf(),

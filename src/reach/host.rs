@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 
 use super::local::{self, Output};
 use super::script::{self, Answer, Setting};
-use super::ssh::{Crowd, Jumps, Link};
-use super::{HostReading, Limits, Written};
+use super::ssh::Link;
+use super::ssh_queue::{Crowd, Jumps};
+use super::{HostReading, Limits, Logins, Written, ssh_once};
 use crate::model::connection::{HostConnection, Way};
 use crate::model::question::{Action, Argument, Question};
 
@@ -29,7 +30,7 @@ pub struct Shared {
     pub places: Semaphore,
     /// Logins at once: they compute more than they wait, so that more of them than the processors
     /// can serve would only make each other late.
-    pub logins: Semaphore,
+    pub logins: Arc<Semaphore>,
     /// Logins that an sshd turned away for now.
     pub crowd: Crowd,
     /// Logins through one jump host.
@@ -45,7 +46,7 @@ impl Shared {
         Shared {
             limits,
             places,
-            logins: Semaphore::new(PER_PROCESSOR * processors),
+            logins: Arc::new(Semaphore::new(PER_PROCESSOR * processors)),
             crowd: Crowd::default(),
             jumps: Jumps::default(),
             serial: AtomicU64::new(1),
@@ -92,7 +93,7 @@ impl Host {
         let setting = self.setting();
         let script = script::reading(questions, &setting);
         let before = Instant::now();
-        match self.run(&script).await {
+        match self.run(&script, self.shared.limits.logins).await {
             Err(reason) => HostReading::failed(questions, &reason),
             Ok((output, connected)) => {
                 let answer = self.parse(&output, &setting, questions.len());
@@ -113,7 +114,7 @@ impl Host {
         }
         let setting = self.setting();
         let script = script::writing(actions, questions, &setting);
-        match self.run(&script).await {
+        match self.run(&script, Logins::Kept).await {
             Err(reason) => Written::failed(questions, &reason),
             Ok((output, _)) => {
                 let answer = self.parse(&output, &setting, questions.len());
@@ -143,13 +144,17 @@ impl Host {
     }
 
     /// Runs a script; returns its output and how long it took to connect.
-    async fn run(&self, script: &str) -> Result<(Output, Duration), String> {
+    async fn run(&self, script: &str, logins: Logins) -> Result<(Output, Duration), String> {
         let _channel = self.channels.acquire().await;
         self.execs.fetch_add(1, Ordering::Relaxed);
         let deadline = self.shared.limits.command;
         match &self.way.way {
             Way::Ssh(options) => {
-                self.link.run(options, &self.shared, &self.remote_command(), script).await
+                let command = self.remote_command();
+                match logins {
+                    Logins::Once => ssh_once::run(options, &self.shared, &command, script).await,
+                    Logins::Kept => self.link.run(options, &self.shared, &command, script).await,
+                }
             }
             Way::Local => {
                 let output = local::run(&self.local_command(), &[], script, deadline).await?;

@@ -41,7 +41,7 @@ pub async fn run(
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let mut heard = Heard::default();
     let talk = async {
-        talk(stdin, stdout, stderr, script, &mut heard).await;
+        talk(stdin, stdout, stderr, script, &mut heard, || ()).await;
         child.wait().await
     };
     let ended = tokio::time::timeout(deadline, talk).await;

@@ -14,6 +14,9 @@ pub mod retry;
 pub mod script;
 pub mod ssh;
 mod ssh_config;
+mod ssh_login;
+mod ssh_once;
+pub mod ssh_queue;
 mod talk;
 
 use std::collections::HashMap;
@@ -26,6 +29,15 @@ use crate::model::digest::Ledger;
 use crate::model::manager::ManagerIdentity;
 use crate::model::question::{Action, Question, Reply};
 
+/// How long a login on a host lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logins {
+    /// For one script: a run that only reads has no more for a host.
+    Once,
+    /// Until the run ends.
+    Kept,
+}
+
 /// Limits on how the world is used.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -35,6 +47,8 @@ pub struct Limits {
     pub connect: Duration,
     /// Longest time one script may take on a host.
     pub command: Duration,
+    /// How long a login lasts; writing always keeps it.
+    pub logins: Logins,
     /// How long reads from a manager are tried again.
     pub reads: Duration,
     /// Take the keys of hosts never seen before.

@@ -14,13 +14,15 @@ pub(super) struct Heard {
     pub(super) err: Vec<u8>,
 }
 
-/// Sends `script` and listens until both streams end.
+/// Sends `script` and listens until both streams end; calls `answers` at the first output, or the
+/// end without any.
 pub(super) async fn talk(
     stdin: Option<impl AsyncWrite + Unpin>,
     stdout: Option<impl AsyncRead + Unpin>,
     stderr: Option<impl AsyncRead + Unpin>,
     script: &str,
     heard: &mut Heard,
+    answers: impl FnOnce(),
 ) {
     let write = async {
         if let Some(mut stdin) = stdin {
@@ -31,7 +33,10 @@ pub(super) async fn talk(
     };
     let read = async {
         if let Some(stdout) = stdout {
-            let _ = stdout.take(MOST_OUTPUT).read_to_end(&mut heard.out).await;
+            let mut stdout = stdout.take(MOST_OUTPUT);
+            let _ = stdout.read_buf(&mut heard.out).await;
+            answers();
+            let _ = stdout.read_to_end(&mut heard.out).await;
         }
     };
     let listen = async {
