@@ -332,11 +332,14 @@ fn narrow_servers_are_waited_for() {
         names.iter().map(|name| (&**name, laboratory.root("pri-03"))).collect();
     let resources = "- os.file: { path: '/srv/narrow-{{ inventory_hostname }}-{{ item }}', content: x }\n  loop: [1, 2, 3]\n";
     laboratory.inventory(&hosts, resources);
+    let planned = laboratory.drsync(&["plan", "--json"]);
     let applied = laboratory.drsync(&["apply", "--yes", "--json"]);
     laboratory.on(
         "pri-03",
         "rm /etc/ssh/sshd_config.d/narrow.conf; systemctl reload ssh; rm -f /srv/narrow-*",
     );
+    let page = planned.expect(0).json();
+    assert_eq!(page["coverage"]["hosts"]["read"], 12, "{page:#}");
     let page = applied.expect(0).json();
     assert_eq!(page["summary"]["changed"], 36, "{page:#}");
 }

@@ -41,6 +41,8 @@ pub fn command(
     ssh.args(flags).arg("-S").arg(folder.join(SOCKET));
     ssh.arg("-E").arg(folder.join("log")).arg("-F").arg(config);
     ssh.args(["-o", "BatchMode=yes"]);
+    // Where the user's language is sent along, sudo would complain in it.
+    ssh.env("LC_ALL", "C").env_remove("LANGUAGE");
     ssh.args(["-o", &format!("StrictHostKeyChecking={check}")]);
     ssh.args(["-o", &format!("ConnectTimeout={}", limits.connect.as_secs())]);
     options.user.iter().for_each(|user| _ = ssh.args(["-l", user]));

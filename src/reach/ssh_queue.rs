@@ -51,20 +51,20 @@ pub async fn admitted<T, Attempt: Future<Output = Result<T, String>>>(
     shared: &Shared,
     attempt: impl Fn(Turn) -> Attempt,
 ) -> Result<T, String> {
-    let mut pauses = retry::Pauses::new(shared.limits.connect);
-    let (begun, mut queue) = (Instant::now(), None);
+    let pauses = || retry::Pauses::new(shared.limits.connect);
+    let mut waiting = None;
     loop {
         let said = match attempt(Turn::wait(options, shared).await).await {
             Err(said) if is_crowded(&said) => said,
             ended => return ended,
         };
-        let queue = queue.get_or_insert_with(|| shared.crowd.join());
-        match pauses.next() {
+        // The time spent on other hosts' turns is not this one's.
+        let (refused, queue, left) =
+            waiting.get_or_insert_with(|| (Instant::now(), shared.crowd.join(), pauses()));
+        match left.next() {
             Some(pause) => tokio::time::sleep(pause).await,
             // One that is always turned away is not welcome; many at once only have to wait.
-            None if queue.is_long() && begun.elapsed() < LONGEST_QUEUE => {
-                pauses = retry::Pauses::new(shared.limits.connect);
-            }
+            None if queue.is_long() && refused.elapsed() < LONGEST_QUEUE => *left = pauses(),
             None => return Err(said),
         }
     }

@@ -30,7 +30,8 @@ static ACCOUNTS: Script = Script::together(
     r#"
 drsync_accounts() {
   if [ -n "$root" ]; then drsync_accounts_tell all "$@"; return; fi
-  drsync_accounts_tell local "$@" && return
+  drsync_accounts_tell local "$@"
+  [ $? = 3 ] || return
   users= groups=
   drsync_accounts_list "$@"
   for base in passwd group; do
