@@ -58,6 +58,12 @@ impl Request {
         Ok(document)
     }
 
+    /// The body, which must be a JSON array.
+    pub(crate) fn list(&self) -> Result<Vec<Value>, Refusal> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Refusal::bad(format!("Cannot read the request body: {error}")))
+    }
+
     /// As `object`, but an absent body counts as an empty object.
     pub(crate) fn optional_object(&self, allowed: &[&str]) -> Result<Value, Refusal> {
         if self.body.iter().all(u8::is_ascii_whitespace) {

@@ -121,3 +121,40 @@ async fn failures_and_aborts() {
     assert_eq!(world.get("/clusters/lake/services/kafka").await["serviceState"], "STARTED");
     assert_eq!(world.call("GET", "/commands/1", Value::Null).await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_go_and_come_back_are_silenced_and_tagged() {
+    let world = demo().await;
+    let hosts = world.get("/hosts").await;
+    let host = &hosts["items"][3];
+    let (id, name) = (host["hostId"].as_str().unwrap(), host["hostname"].as_str().unwrap());
+    let at = format!("/hosts/{id}");
+    let body = json!({ "items": [name] });
+    world.faults(json!([{ "fault": "command_ms", "ms": 1500 }])).await;
+    let answer = world.call("POST", "/cm/commands/hostsDecommission", body.clone()).await;
+    assert_eq!(world.get(&at).await["commissionState"], "DECOMMISSIONING");
+    let again = world.call("POST", "/cm/commands/hostsDecommission", body.clone()).await;
+    assert_eq!(again.status, 400, "{again:?}");
+    let finished = world.finish(&answer.json()).await;
+    assert_eq!(finished["children"]["items"][0]["hostRef"]["hostname"], name);
+    assert_eq!(world.get(&at).await["commissionState"], "DECOMMISSIONED");
+    let answer = world.call("POST", "/cm/commands/hostsRecommission", body).await;
+    world.finish(&answer.json()).await;
+    assert_eq!(world.get(&at).await["commissionState"], "COMMISSIONED");
+
+    let enter = format!("{at}/commands/enterMaintenanceMode");
+    let command = world.call("POST", &enter, Value::Null).await.json();
+    assert_eq!((&command["active"], &command["success"]), (&json!(false), &json!(true)));
+    assert!(command["id"].as_i64().unwrap() < 0, "it cannot be looked up later");
+    assert_eq!(world.get(&at).await["maintenanceOwners"], json!(["HOST"]));
+
+    let tags = format!("/hosts/{name}/tags");
+    let tag = |value: &str| json!([{ "name": "owner", "value": value }]);
+    world.call("PUT", &tags, tag("a")).await;
+    world.call("PUT", &tags, tag("b")).await;
+    assert_eq!(world.get(&at).await["tags"], tag("b"));
+    world.call("DELETE", &tags, tag("b")).await;
+    assert_eq!(world.get(&tags).await, json!([]));
+    let odd = world.call("PUT", &tags, json!([{ "nmae": "owner" }])).await;
+    assert_eq!(odd.status, 400, "{odd:?}");
+}

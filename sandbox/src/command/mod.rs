@@ -1,9 +1,11 @@
 //! Commands: how they are submitted, how they end, how they look.
 
+mod hosts;
 mod order;
 mod settle;
 mod show;
 
+pub(crate) use hosts::{commission_state, submit_on_hosts, synchronous};
 pub(crate) use order::{Order, Target, submit};
 pub(crate) use settle::{abort, settle};
 pub(crate) use show::{active, activity, show};

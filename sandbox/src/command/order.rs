@@ -8,7 +8,7 @@ use crate::document::{flag, list, list_mut, text};
 use crate::world::World;
 
 /// How long a command takes unless a fault says otherwise.
-const DURATION: i64 = 300;
+pub(super) const DURATION: i64 = 300;
 /// How many finished commands are remembered.
 const REMEMBERED: usize = 2000;
 

@@ -70,6 +70,12 @@ fn apply(world: &mut World, command: &Value) {
     if effect.is_empty() {
         return;
     }
+    if let Some(host) = command["host"].as_str() {
+        if let Ok(index) = world.host(host) {
+            world.state["hosts"][index]["commissionState"] = json!(effect);
+        }
+        return;
+    }
     let found = world.service(command["cluster"].as_str(), text(command, "service"));
     let Ok(index) = found else { return };
     let service = &mut world.state["services"][index];

@@ -14,16 +14,16 @@ pub(crate) fn show(world: &World, id: i64, children: bool) -> Reply {
     let Some(command) = commands.iter().find(|command| number(command, "id") == id) else {
         return Err(Refusal::missing("Command", &id.to_string()));
     };
-    let mut shown = summary(command, world.now);
+    let mut shown = summary(world, command);
     if !children {
         return Ok(shown);
     }
     let mut parents = commands.iter();
     if let Some(parent) = parents.find(|other| command["parent"] == other["id"]) {
-        shown["parent"] = summary(parent, world.now);
+        shown["parent"] = summary(world, parent);
     }
     let parts = commands.iter().filter(|other| number(other, "parent") == id);
-    shown["children"] = wrap(parts.map(|part| summary(part, world.now)).collect());
+    shown["children"] = wrap(parts.map(|part| summary(world, part)).collect());
     if !is_active(command, world.now) {
         shown["canRetry"] = json!(false);
     }
@@ -39,7 +39,7 @@ pub(crate) fn active(world: &World, cluster: Option<&str>, service: Option<&str>
             && command["service"].as_str() == service
     };
     let commands = list(world.state, "commands").iter().filter(chosen);
-    wrap(commands.map(|command| summary(command, world.now)).collect())
+    wrap(commands.map(|command| summary(world, command)).collect())
 }
 
 /// What a running command does to a role just now: `STARTING`, `STOPPING`, or nothing.
@@ -63,7 +63,8 @@ pub(crate) fn activity(world: &World, service: &Value, role: &str) -> Option<&'s
     }
 }
 
-fn summary(command: &Value, now: i64) -> Value {
+fn summary(world: &World, command: &Value) -> Value {
+    let now = world.now;
     let mut shown = json!({
         "id": command["id"],
         "name": command["name"],
@@ -90,6 +91,11 @@ fn summary(command: &Value, now: i64) -> Value {
         }
         reference
     };
+    if let Some(host) = command["host"].as_str() {
+        let known = list(world.state, "hosts").iter().find(|known| text(known, "hostname") == host);
+        let id = known.map_or(host, |known| text(known, "hostId"));
+        shown["hostRef"] = json!({ "hostId": id, "hostname": host });
+    }
     if command["role"].is_string() {
         shown["roleRef"] = reference("role");
     }

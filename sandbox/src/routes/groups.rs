@@ -13,6 +13,11 @@ const MEMBERS: [&str; 6] = ["name", "roleType", "base", "config", "displayName",
 
 /// Answers what is below `…/roleConfigGroups`.
 pub(super) fn route(world: &mut World, service: usize, path: &[&str], request: &Request) -> Reply {
+    // The groups of the management service are neither made, removed nor given roles.
+    let is_change = matches!((path, request.method.as_str()), ([_], "PUT") | ([_, "config"], _));
+    if text(world.service_at(service), "type") == "MGMT" && !is_change {
+        read(request)?;
+    }
     match path {
         [] if request.method == "POST" => create(world, service, request),
         [] => {

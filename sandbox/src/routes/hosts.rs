@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{clusters, read, roles};
+use super::{clusters, post, read, roles};
 use crate::answer::{Refusal, Reply};
 use crate::clock::iso;
+use crate::command::{commission_state, synchronous};
 use crate::config;
-use crate::document::{list, text, wrap};
-use crate::request::Request;
+use crate::document::{flag, list, list_mut, text, wrap};
+use crate::request::{Request, check_members};
 use crate::world::{Place, World};
 
 const CHECKS: [&str; 8] = [
@@ -65,8 +66,48 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
             let index = world.host(name)?;
             config::route(world, Place::Host(index), request)
         }
+        [name, "commands", word @ ("enterMaintenanceMode" | "exitMaintenanceMode")] => {
+            let index = world.host(name)?;
+            post(request)?;
+            let enters = word.starts_with("enter");
+            world.state["hosts"][index]["maintenance"] = json!(enters);
+            world.changed = true;
+            let name = if enters { "EnterMaintenanceMode" } else { "ExitMaintenanceMode" };
+            Ok(synchronous(world, name, &world.state["hosts"][index]))
+        }
+        [name, "tags"] => {
+            let index = world.host(name)?;
+            tags(world, index, request)
+        }
         _ => Err(Refusal::no_path()),
     }
+}
+
+/// Tags of a host: listed, set by name, removed by name and value.
+fn tags(world: &mut World, index: usize, request: &Request) -> Reply {
+    if request.is_read() {
+        return Ok(json!(list(&world.state["hosts"][index], "tags")));
+    }
+    let given = request.list()?;
+    for tag in &given {
+        check_members(tag, &["name", "value"])?;
+        if text(tag, "name").is_empty() {
+            return Err(Refusal::bad("A tag needs a name."));
+        }
+    }
+    let tags = list_mut(&mut world.state["hosts"][index], "tags");
+    match request.method.as_str() {
+        "PUT" => {
+            for tag in &given {
+                tags.retain(|known| known["name"] != tag["name"]);
+                tags.push(tag.clone());
+            }
+        }
+        "DELETE" => tags.retain(|known| !given.contains(known)),
+        _ => return Err(Refusal::method()),
+    }
+    world.changed = true;
+    Ok(Value::Array(given))
 }
 
 /// The hosts of a cluster.
@@ -104,15 +145,15 @@ fn host(world: &World, index: usize, full: bool) -> Value {
         "hostname": text(host, "hostname"),
         "rackId": text(host, "rackId"),
         "hostUrl": format!("{}/cmf/hostRedirect/{host_id}", world.url),
-        "maintenanceMode": false,
-        "maintenanceOwners": [],
-        "commissionState": "COMMISSIONED",
+        "maintenanceMode": flag(host, "maintenance"),
+        "maintenanceOwners": if flag(host, "maintenance") { json!(["HOST"]) } else { json!([]) },
+        "commissionState": commission_state(world, host),
         "numCores": 16,
         "numPhysicalCores": 8,
         "totalPhysMemBytes": 134_839_656_448_u64,
         "entityStatus": "GOOD_HEALTH",
-        "distribution": { "distributionType": "redhat", "name": "RedHat", "version": "8.8" },
-        "tags": [],
+        "distribution": { "distributionType": "RHEL8", "name": "redhat", "version": "8.8" },
+        "tags": list(host, "tags"),
     });
     if let Some(cluster) = host["cluster"].as_str() {
         shown["clusterRef"] = clusters::reference(world, cluster);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{deployment, read, services};
+use super::{deployment, post, read, services};
 use crate::answer::{Refusal, Reply};
 use crate::clock::iso;
 use crate::command;
@@ -32,6 +32,12 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
             Ok(json!({ "scmDbType": "POSTGRESQL", "embeddedDbUsed": false }))
         }
         ["commands"] => read(request).map(|()| command::active(world, None, None)),
+        ["commands", "hostsDecommission"] => {
+            on_hosts(world, request, "HostsDecommission", "DECOMMISSIONED")
+        }
+        ["commands", "hostsRecommission"] => {
+            on_hosts(world, request, "HostsRecommission", "COMMISSIONED")
+        }
         ["peers"] => read(request).map(|()| wrap(list(world.state, "peers").to_vec())),
         ["deployment"] => read(request).map(|()| deployment::export(world)),
         ["shutdownReadiness"] => read(request).map(|()| json!({ "state": "READY" })),
@@ -41,6 +47,25 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         }
         _ => Err(Refusal::no_path()),
     }
+}
+
+/// A command on hosts, which are given by name.
+fn on_hosts(
+    world: &mut World,
+    request: &Request,
+    name: &'static str,
+    effect: &'static str,
+) -> Reply {
+    post(request)?;
+    let body = request.object(&["items"])?;
+    let given = body["items"].as_array().filter(|items| !items.is_empty());
+    let given = given.ok_or_else(|| Refusal::bad("`items` must be a list of names of hosts."))?;
+    let mut hosts = Vec::new();
+    for name in given {
+        let index = world.host(name.as_str().unwrap_or_default())?;
+        hosts.push(text(&world.state["hosts"][index], "hostname").to_owned());
+    }
+    command::submit_on_hosts(world, name, effect, &hosts)
 }
 
 /// The users who may log in.
