@@ -165,3 +165,63 @@ fn a_wrong_password_is_tried_once() {
     assert!(ran.out.contains("refuses the login of `u`"), "{}", ran.out);
     assert_eq!(logins.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
+
+/// A pair whose `dr` manager has `faults`, with a host there to be taken out of service.
+fn going(faults: &str) -> Project {
+    let project = faulty(faults);
+    project.file(
+        "inv/resources/all.yaml",
+        "- cm.host: { name: dr-w04.example.com, commission_state: decommissioned }\n  sides: dr\n",
+    );
+    project
+}
+
+/// How many commands were submitted to the `dr` manager.
+fn submitted(project: &Project) -> usize {
+    let log = project.read("inv/.drsync/inv/managers/dr.json.requests.jsonl");
+    log.lines().filter(|line| line.contains("POST") && line.contains("hostsDecommission")).count()
+}
+
+#[test]
+fn a_command_is_followed_to_its_end_and_submitted_once() {
+    let project = going(r#"[{ fault: command_ms, ms: 2500 }]"#);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    assert_eq!(submitted(&project), 1);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn a_command_that_succeeds_with_a_failed_child_is_a_failure() {
+    for fault in ["child_fails", "command_fails"] {
+        let project = going(&format!("[{{ fault: {fault}, times: 1 }}]"));
+        let apply = project.drsync(&["apply", "-i", "inv", "--yes"]).expect(1);
+        let said = "decommission: HostsDecommission failed on dr-w04.example.com: Command failed.";
+        assert!(apply.err.contains(said), "{fault}: {}", apply.err);
+        assert_eq!(submitted(&project), 1);
+        project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+        assert_eq!(submitted(&project), 2);
+    }
+}
+
+#[test]
+fn a_command_whose_answer_is_lost_is_not_submitted_again_but_followed() {
+    let project = going(
+        "[{ fault: command_ms, ms: 6000 }, { fault: drop, applied: true, times: 1, \
+         path: hostsDecommission }]",
+    );
+    let apply = project.drsync(&["apply", "-i", "inv", "--yes"]).expect(1);
+    assert!(apply.err.contains("decommission: "), "{}", apply.err);
+    // The command still runs: it is found and waited for.
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    assert_eq!(submitted(&project), 1);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn a_command_is_followed_through_a_manager_that_stumbles() {
+    let project = going(
+        "[{ fault: command_ms, ms: 1500 }, { fault: status, code: 503, times: 3, path: /commands/1 }]",
+    );
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    assert_eq!(submitted(&project), 1);
+}

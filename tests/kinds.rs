@@ -105,6 +105,7 @@ fn steps(actions: &[Action]) -> Vec<String> {
                     .collect();
                 format!("PUT {scope} {}", entries.join(" "))
             }
+            Action::Call(entity, call) => format!("{entity} {call}"),
         })
         .collect()
 }

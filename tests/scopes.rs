@@ -49,6 +49,67 @@ fn every_scope_is_read_written_and_converges() {
 }
 
 #[test]
+fn a_host_of_the_manager_is_placed_tagged_silenced_and_taken_out_and_back() {
+    let host = |more: &str| {
+        format!(
+            "- cm.host: {{ name: dr-w04.example.com, rack: /hall-2/r7, {more} }}\n  sides: dr\n"
+        )
+    };
+    let out = "maintenance: true, commission_state: decommissioned, tags: { owner: us, stage: dr }";
+    let project = pair(&host(out));
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    for said in ["/dr/r1 → /hall-2/r7", "commissioned → decommissioned", "tag owner"] {
+        assert!(plan.out.contains(said), "{said}: {}", plan.out);
+    }
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    let back =
+        "maintenance: false, commission_state: commissioned, tags: { owner: us, stage: null }";
+    project.file("inv/resources/all.yaml", host(back));
+    project.drsync(&["drift", "-i", "inv"]).expect(2);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn a_role_config_group_is_made_filled_set_and_removed() {
+    let group = |hosts: &str| {
+        format!(
+            "- cm.config: {{ service: hdfs, role_group: large, values: {{ process_auto_restart: true }} }}\n  \
+             sides: dr\n\
+             - cm.role_group:\n    {{ service: hdfs, name: large, role_type: DATANODE, hosts: [{hosts}] }}\n  \
+             sides: dr\n"
+        )
+    };
+    let project = pair(&group("dr-w01.example.com, dr-w02.example.com"));
+    // What is set in the group is known once the group is there.
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(plan.out.contains("known after apply"), "{}", plan.out);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    project.file("inv/resources/all.yaml", group("dr-w02.example.com"));
+    let drift = project.drsync(&["drift", "-i", "inv"]).expect(2);
+    assert!(drift.out.contains("dr-w01.example.com"), "{}", drift.out);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    let gone = "- cm.role_group: { service: hdfs, name: large, state: absent }\n  sides: dr\n";
+    project.file("inv/resources/all.yaml", gone);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn a_host_the_manager_does_not_know_is_refused_by_name() {
+    let project = pair(
+        "- cm.host: { name: dr-w40.example.com, rack: /r1 }\n  sides: dr\n\
+         - cm.host: { name: dr-w04.example.com, rack: /r1 }\n  sides: dr\n",
+    );
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(1);
+    let said = "the manager has no host `dr-w40.example.com`; did you mean `dr-w04.example.com`?";
+    assert!(plan.out.contains(said), "{}", plan.out);
+    assert!(plan.out.contains("/dr/r1 → /r1"), "{}", plan.out);
+}
+
+#[test]
 fn two_names_of_one_scope_are_a_mistake() {
     let project = pair(
         "- cm.config: { service: hdfs, role_group: DATANODE, values: { dfs_datanode_handler_count: 11 } }\n\

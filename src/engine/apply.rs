@@ -17,7 +17,7 @@ use super::plan::{Prepared, compare};
 use crate::lang::inventory::Inventory;
 use crate::model::change::Verdict;
 use crate::model::plan::Plan;
-use crate::model::question::Reply;
+use crate::model::question::{Action, Reply};
 use crate::model::report::{Event, Outcome, Report};
 use crate::model::{Attribute, Delta, Live, Target, Want};
 use crate::reach::World;
@@ -333,19 +333,19 @@ async fn look(job: &Job, i: usize) -> Vec<Reply> {
     }
 }
 
-/// Writes and reads back. A manager may lose part of a write (CM API); what is still missing after
-/// reading is sent once more, and no more.
+/// Writes and reads back. A manager may lose settings of a write (CM API); those still missing after
+/// reading are sent once more, and no more.
 async fn write(job: &Job, i: usize, delta: Delta, replies: Vec<Reply>) -> Outcome {
     let instance = &job.prepared.instances[i];
     let shared = &instance.shared;
     let (mut delta, mut replies) = (delta, replies);
-    let attempts = match instance.address.target {
-        Target::Host { .. } => 1,
-        Target::Manager { .. } => 2,
-    };
     let mut failure = None;
-    for _ in 0..attempts {
+    for attempt in 0..2 {
         let actions = shared.kind.steps(&shared.args, &delta, &replies);
+        let is_settings = |action: &Action| matches!(action, Action::Config(..));
+        if attempt > 0 && (actions.is_empty() || !actions.iter().all(is_settings)) {
+            break;
+        }
         let questions = &shared.questions;
         let written = match &instance.address.target {
             Target::Host { host, .. } => job.world.hands().host(host, &actions, questions).await,

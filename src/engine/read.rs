@@ -75,6 +75,7 @@ fn hashes_of(shared: &Shared) -> Arc<[u64]> {
                 arguments.iter().for_each(|a| a.reveal().hash(&mut hasher));
             }
             Question::Config(scope) => scope.hash(&mut hasher),
+            Question::Entity(entity) => entity.hash(&mut hasher),
         }
         hasher.finish()
     };

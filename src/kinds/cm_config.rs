@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Kind, argument, problem};
+use super::{Kind, Link, argument, problem};
 use crate::format::setting::{Sort, normalise, unit};
 use crate::format::{hadoop_xml, properties, units};
 use crate::model::change::Problem;
@@ -148,7 +148,7 @@ impl Kind for CmConfig {
             Some(Reply::Unknown(reason)) => return Delta::unknown(reason.to_string()),
             Some(Reply::Missing(what, hint)) => {
                 let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-                return Delta { refused: Some(format!("{what}{hint}")), ..Delta::default() };
+                return Delta::lacking(format!("{what}{hint}"));
             }
             _ => return Delta::unknown("the manager was not asked"),
         };
@@ -174,6 +174,15 @@ impl Kind for CmConfig {
         }
         unmanaged(args, config, &declared, &mut delta);
         delta
+    }
+
+    fn needs(args: &Args) -> Vec<Link> {
+        match args.config_scope() {
+            Some(ConfigScope::RoleGroup(service, group)) => {
+                vec![Link::new("cm.role_group", format!("{service}/{group}"))]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {

@@ -5,6 +5,8 @@
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
 mod cm_config;
+mod cm_host;
+mod cm_role_group;
 mod os_authorized_key;
 mod os_block;
 mod os_certificate;

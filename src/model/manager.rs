@@ -53,6 +53,83 @@ impl fmt::Display for ConfigScope {
     }
 }
 
+/// A thing of Cloudera Manager that is asked after by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Entity {
+    /// A host, by the name the manager knows it by (CM API: `ApiHost`).
+    ///
+    /// The reply has `rack`, `maintenance` and `commission_state`, and a field `tag/NAME` for each
+    /// tag; `tags` is unknown where tags are not told; `maintenance_through` names whom the maintenance mode comes from if not from the host.
+    Host(Arc<str>),
+    /// A role config group of a service, by its own name (CM API: `ApiRoleConfigGroup`).
+    ///
+    /// The reply has `role_type` (absent where there is no such group), `display_name`, `base` and
+    /// `role_types` (all the service has, separated by blanks), and a field `role/NAME` for each role of the service: its type, its host and its group,
+    /// separated by `|`.
+    RoleGroup(Arc<str>, Arc<str>),
+}
+
+impl fmt::Display for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Entity::Host(name) => write!(f, "host/{name}"),
+            Entity::RoleGroup(service, group) => write!(f, "{service}/{group}"),
+        }
+    }
+}
+
+/// A write to an [`Entity`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Put a host into a rack (CM API: `PUT /hosts/{h}`).
+    Rack(Arc<str>),
+    /// Enter or leave the maintenance mode (CM API: `…/commands/enterMaintenanceMode`).
+    Maintenance(bool),
+    /// Recommission (`true`) or decommission a host, and wait for it (CM API:
+    /// `/cm/commands/hostsRecommission`).
+    Commission(bool),
+    /// Set tags, by name and value (CM API: `PUT /hosts/{h}/tags`).
+    SetTags(Vec<(Arc<str>, Arc<str>)>),
+    /// Remove tags, by name and value (CM API: `DELETE /hosts/{h}/tags`).
+    RemoveTags(Vec<(Arc<str>, Arc<str>)>),
+    /// Add a role config group for a role type, with the name to show (CM API:
+    /// `POST …/roleConfigGroups`).
+    AddGroup(Arc<str>, Arc<str>),
+    /// Give a role config group another display name (CM API: `PUT …/roleConfigGroups/{g}`).
+    RenameGroup(Arc<str>),
+    /// Move roles, by their own names, into a role config group (CM API: `PUT …/{g}/roles`).
+    MoveRoles(Vec<Arc<str>>),
+    /// Move roles back to the base groups of their types (CM API: `PUT …/roleConfigGroups/roles`).
+    MoveToBase(Vec<Arc<str>>),
+    /// Remove a role config group that has no roles (CM API: `DELETE …/roleConfigGroups/{g}`).
+    RemoveGroup,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tags = |f: &mut fmt::Formatter<'_>, what: &str, tags: &[(Arc<str>, Arc<str>)]| {
+            let list: Vec<String> = tags.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            write!(f, "{what} {}", list.join(" "))
+        };
+        match self {
+            Call::Rack(rack) => write!(f, "rack {rack}"),
+            Call::Maintenance(true) => f.write_str("enter maintenance mode"),
+            Call::Maintenance(false) => f.write_str("exit maintenance mode"),
+            Call::Commission(true) => f.write_str("recommission"),
+            Call::Commission(false) => f.write_str("decommission"),
+            Call::SetTags(list) => tags(f, "set tags", list),
+            Call::RemoveTags(list) => tags(f, "remove tags", list),
+            Call::AddGroup(role_type, shown) => {
+                write!(f, "add role config group `{shown}` for {role_type}")
+            }
+            Call::RenameGroup(name) => write!(f, "display name {name}"),
+            Call::MoveRoles(roles) => write!(f, "move in {}", roles.join(" ")),
+            Call::MoveToBase(roles) => write!(f, "move to base {}", roles.join(" ")),
+            Call::RemoveGroup => f.write_str("remove role config group"),
+        }
+    }
+}
+
 /// One setting as the catalogue (`view=full`) and the live view tell it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Setting {

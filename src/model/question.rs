@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::manager::{ConfigScope, ScopeConfig};
+use super::manager::{Call, ConfigScope, Entity, ScopeConfig};
 use super::{Live, Secret, Value};
 
 /// A POSIX shell function: one per probe and per action of a kind.
@@ -72,12 +72,14 @@ pub enum Question {
     Probe(&'static Script, Vec<Argument>),
     /// Read one configuration scope of a manager.
     Config(ConfigScope),
+    /// Read what a manager knows of a thing.
+    Entity(Entity),
 }
 
 /// What came back for one question.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The fields a probe reported.
+    /// The fields a probe reported, or those of a manager's thing.
     Fields(Arc<Vec<Field>>),
     /// A configuration scope.
     Config(Arc<ScopeConfig>),
@@ -141,4 +143,6 @@ pub enum Action {
     Host(&'static Script, Vec<Argument>),
     /// Set (`Some`) or reset (`None`) settings of one configuration scope.
     Config(ConfigScope, Vec<(Arc<str>, Option<Argument>)>),
+    /// Do something to a thing of a manager.
+    Call(Entity, Call),
 }

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::catalogue::{Catalogue, Catalogues, read_items};
+use super::cm_command;
+use super::cm_entity;
 use super::cm_scope::{Found, Overview, Service, Session, find, service_path, text, unknown};
+use super::cm_wants::Wants;
 use super::http::{Http, Trouble};
 use super::{Limits, ManagerReading, Written};
 use crate::model::connection::ManagerConnection;
@@ -120,10 +123,17 @@ impl Cm {
             .iter()
             .filter_map(|question| match question {
                 Question::Config(scope) => Some(scope),
-                Question::Probe(..) => None,
+                Question::Probe(..) | Question::Entity(_) => None,
             })
             .collect();
-        let overview = self.overview(session, &scopes).await;
+        let mut wants = Wants::default();
+        scopes.iter().for_each(|scope| wants.scope(scope));
+        for question in questions {
+            if let Question::Entity(entity) = question {
+                wants.entity(entity);
+            }
+        }
+        let overview = self.overview(session, &wants).await;
         let found: Vec<Result<Found, Reply>> =
             scopes.iter().map(|scope| find(session, &overview, scope)).collect();
         let catalogues = self.catalogues(session, &found).await;
@@ -144,44 +154,30 @@ impl Cm {
                 Question::Config(_) => {
                     replies.next().unwrap_or_else(|| unknown("no answer was made"))
                 }
+                Question::Entity(entity) => cm_entity::reply(session, &overview, entity),
                 Question::Probe(..) => unknown("a manager cannot be asked this"),
             })
             .collect()
     }
 
     /// Reads the lists that the scopes need to be found: each once.
-    async fn overview(&self, session: &Session, scopes: &[&ConfigScope]) -> Overview {
-        let names: HashSet<&str> =
-            scopes.iter().filter_map(|scope| scope.service()).map(|name| &**name).collect();
-        let wants_groups: HashSet<&str> = scopes
-            .iter()
-            .filter(|s| matches!(s, ConfigScope::RoleGroup(..)))
-            .filter_map(|s| s.service().map(|name| &**name))
-            .collect();
-        let wants_roles: HashSet<&str> = scopes
-            .iter()
-            .filter(|s| matches!(s, ConfigScope::Role(..)))
-            .filter_map(|s| s.service().map(|name| &**name))
-            .collect();
-        let wants_hosts = scopes
-            .iter()
-            .any(|s| matches!(s, ConfigScope::Host(_) | ConfigScope::Role(_, _, Some(_))));
+    async fn overview(&self, session: &Session, wants: &Wants<'_>) -> Overview {
         let services = async {
-            match names.is_empty() {
+            match wants.services.is_empty() {
                 true => None,
-                false => Some(self.services(session, &names).await),
+                false => Some(self.services(session, &wants.services).await),
             }
         };
         let hosts = async {
-            match wants_hosts {
+            match wants.hosts {
                 true => Some(self.list(session, "/hosts").await),
                 false => None,
             }
         };
         let (mut services, hosts) = tokio::join!(services, hosts);
         if let Some(Ok(services)) = &mut services {
-            let groups = self.members(session, services, &wants_groups, "roleConfigGroups");
-            let roles = self.members(session, services, &wants_roles, "roles");
+            let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
+            let roles = self.members(session, services, &wants.roles, "roles");
             let (groups, roles) = tokio::join!(groups, roles);
             for (name, list) in groups {
                 services.entry(name).or_default().groups = Some(list);
@@ -344,26 +340,48 @@ impl Cm {
         let session = self.session.get_or_init(|| self.open()).await;
         let session = session.as_ref().map_err(ToString::to_string)?;
         for action in actions {
-            let Action::Config(scope, entries) = action else {
-                return Err("a manager cannot run this".into());
-            };
-            let overview = self.overview(session, &[scope]).await;
-            let found = find(session, &overview, scope).map_err(|reply| match reply {
-                Reply::Unknown(said) | Reply::Missing(said, _) => said.to_string(),
-                _ => "the scope was not found".to_string(),
-            })?;
-            let items: Vec<Value> = entries
-                .iter()
-                .map(|(name, value)| match value {
-                    Some(value) => json!({ "name": &**name, "value": value.reveal() }),
-                    // Without a value the setting goes back to its default (CM API).
-                    None => json!({ "name": &**name }),
-                })
-                .collect();
-            let path = format!("{}{}?message={}", session.api, found.path, percent(message));
-            self.http.put(&path, &json!({ "items": items })).await.map_err(|t| t.to_string())?;
-            self.remember(&ledger_place(&session.identity, scope), entries);
+            match action {
+                Action::Config(scope, entries) => {
+                    self.set(session, scope, entries, message).await?;
+                }
+                Action::Call(entity, call) => {
+                    let mut wants = Wants::default();
+                    wants.entity(entity);
+                    let overview = self.overview(session, &wants).await;
+                    let path = cm_entity::path(session, &overview, entity).map_err(reason)?;
+                    cm_command::call(&self.http, &session.api, &path, call)
+                        .await
+                        .map_err(|said| format!("{call}: {said}"))?;
+                }
+                Action::Host(..) => return Err("a manager cannot run this".into()),
+            }
         }
+        Ok(())
+    }
+
+    /// Sets and resets settings of one scope in one PUT.
+    async fn set(
+        &self,
+        session: &Session,
+        scope: &ConfigScope,
+        entries: &[(Arc<str>, Option<Argument>)],
+        message: &str,
+    ) -> Result<(), String> {
+        let mut wants = Wants::default();
+        wants.scope(scope);
+        let overview = self.overview(session, &wants).await;
+        let found = find(session, &overview, scope).map_err(reason)?;
+        let items: Vec<Value> = entries
+            .iter()
+            .map(|(name, value)| match value {
+                Some(value) => json!({ "name": &**name, "value": value.reveal() }),
+                // Without a value the setting goes back to its default (CM API).
+                None => json!({ "name": &**name }),
+            })
+            .collect();
+        let path = format!("{}{}?message={}", session.api, found.path, percent(message));
+        self.http.put(&path, &json!({ "items": items })).await.map_err(|t| t.to_string())?;
+        self.remember(&ledger_place(&session.identity, scope), entries);
         Ok(())
     }
 
@@ -385,6 +403,14 @@ impl Cm {
 impl Http {
     async fn get_json_at(&self, api: &str, path: &str) -> Result<Value, Trouble> {
         self.get_json(&format!("{api}{path}")).await
+    }
+}
+
+/// Says why something was not found.
+fn reason(reply: Reply) -> String {
+    match reply {
+        Reply::Unknown(said) | Reply::Missing(said, _) => said.to_string(),
+        _ => "it was not found".to_string(),
     }
 }
 

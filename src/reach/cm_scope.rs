@@ -21,6 +21,13 @@ pub(super) struct Session {
     pub(super) catalogues: Catalogues,
 }
 
+impl Session {
+    /// Returns the number of the API version in use.
+    pub(super) fn api_number(&self) -> u32 {
+        self.identity.api.trim_start_matches('v').parse().unwrap_or(0)
+    }
+}
+
 /// Members of a service: its type, groups and roles, as far as questions ask for them.
 #[derive(Default)]
 pub(super) struct Service {
@@ -111,7 +118,7 @@ pub(super) fn find(
     }
 }
 
-fn host<'a>(overview: &'a Overview, name: &str) -> Result<&'a Value, Reply> {
+pub(super) fn host<'a>(overview: &'a Overview, name: &str) -> Result<&'a Value, Reply> {
     let hosts = match &overview.hosts {
         Some(Ok(hosts)) => hosts,
         Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
@@ -125,7 +132,7 @@ fn host<'a>(overview: &'a Overview, name: &str) -> Result<&'a Value, Reply> {
     })
 }
 
-fn service<'a>(
+pub(super) fn service<'a>(
     session: &Session,
     overview: &'a Overview,
     name: &str,

@@ -206,11 +206,11 @@ fn arguments_of<'a>(
 ) -> impl Iterator<Item = &'a Argument> {
     let actions = actions.iter().flat_map(|action| match action {
         Action::Host(_, arguments) => arguments.iter(),
-        Action::Config(..) => [].iter(),
+        Action::Config(..) | Action::Call(..) => [].iter(),
     });
     let questions = questions.iter().flat_map(|question| match question {
         Question::Probe(_, arguments) => arguments.iter(),
-        Question::Config(_) => [].iter(),
+        Question::Config(_) | Question::Entity(_) => [].iter(),
     });
     actions.chain(questions)
 }

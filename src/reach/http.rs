@@ -128,9 +128,36 @@ impl Http {
 
     /// Sends `body` to `path` once. `Unknown` means that it may or may not have been done.
     pub async fn put(&self, path: &str, body: &serde_json::Value) -> Result<(), Trouble> {
-        let (status, text) = self.once(Method::PUT, path, Some(body)).await?;
+        self.write(Method::PUT, path, Some(body)).await.map(drop)
+    }
+
+    /// Deletes `path`, or what `body` names of it, once.
+    pub async fn delete(
+        &self,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<(), Trouble> {
+        self.write(Method::DELETE, path, body).await.map(drop)
+    }
+
+    /// Posts to `path` once; returns the answer, which may be empty (CM API).
+    pub async fn post(
+        &self,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<String, Trouble> {
+        self.write(Method::POST, path, body).await
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<String, Trouble> {
+        let (status, text) = self.once(method, path, body).await?;
         if status.is_success() {
-            return Ok(());
+            return Ok(text);
         }
         Err(match self.refusal(status, &text) {
             Ok(trouble) => trouble,

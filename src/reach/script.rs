@@ -93,7 +93,7 @@ fn scripts_of(questions: &[Question]) -> Vec<&'static Script> {
     let mut seen = HashSet::new();
     let scripts = questions.iter().filter_map(|question| match question {
         Question::Probe(script, _) => Some(*script),
-        Question::Config(_) => None,
+        Question::Config(_) | Question::Entity(_) => None,
     });
     scripts.filter(|script| seen.insert(script.name)).collect()
 }

@@ -1,0 +1,161 @@
+//! What Cloudera Manager lists of a thing, as fields.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::cm_scope::{Overview, Service, Session, host, service, service_path, text, unknown};
+use super::http::Trouble;
+use crate::model::manager::Entity;
+use crate::model::question::{Field, Reply};
+use crate::model::quote::percent;
+use crate::model::{Live, Value};
+
+/// Answers a question after `entity`.
+pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> Reply {
+    let fields = match entity {
+        Entity::Host(name) => {
+            host(overview, name).map(|host| host_fields(host, session.api_number()))
+        }
+        Entity::RoleGroup(name, group) => {
+            service(session, overview, name).and_then(|service| group_fields(service, group))
+        }
+    };
+    match fields {
+        Ok(fields) => Reply::Fields(Arc::new(fields)),
+        Err(reply) => reply,
+    }
+}
+
+/// Where a thing is at the manager, below the API version.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// Path of the thing itself.
+    pub(super) path: String,
+    /// Path of the list it is in.
+    pub(super) list: String,
+    /// The manager's name of it.
+    pub(super) name: String,
+}
+
+/// Returns where `entity` is or is to be; else why it cannot be told.
+pub(super) fn path(
+    session: &Session,
+    overview: &Overview,
+    entity: &Entity,
+) -> Result<Place, Reply> {
+    let (list, id, name) = match entity {
+        Entity::Host(name) => {
+            let host = host(overview, name)?;
+            let member = |member: &str| {
+                let said =
+                    || unknown(&format!("the manager does not tell the `{member}` of {name}"));
+                text(host, member).map(String::from).ok_or_else(said)
+            };
+            ("/hosts".to_string(), member("hostId")?, member("hostname")?)
+        }
+        Entity::RoleGroup(owner, group) => {
+            service(session, overview, owner)?;
+            let list = format!("{}/roleConfigGroups", service_path(session, owner));
+            (list, group.to_string(), group.to_string())
+        }
+    };
+    Ok(Place { path: format!("{list}/{}", percent(&id)), list, name })
+}
+
+fn group_fields(service: &Service, name: &str) -> Result<Vec<Field>, Reply> {
+    let groups = listed(service.groups.as_ref(), "role config groups")?;
+    let roles = listed(service.roles.as_ref(), "roles")?;
+    let group = groups.iter().find(|group| text(group, "name") == Some(name));
+    let told = |member: &str| match group {
+        Some(group) => known(text(group, member), member),
+        None => Live::Absent,
+    };
+    let is_base = group.and_then(|group| group.get("base")).and_then(Json::as_bool);
+    let mut fields = vec![
+        field("role_type", told("roleType")),
+        field("display_name", told("displayName")),
+        field("base", Live::Known(Value::text(is_base.unwrap_or(false).to_string()))),
+    ];
+    let mut types: Vec<&str> = groups.iter().filter_map(|group| text(group, "roleType")).collect();
+    types.sort_unstable();
+    types.dedup();
+    fields.push(field("role_types", Live::Known(Value::text(types.join(" ")))));
+    fields.extend(roles.iter().filter_map(role_field));
+    Ok(fields)
+}
+
+fn role_field(role: &Json) -> Option<Field> {
+    let inner = |reference: &str, member: &str| text(role.get(reference)?, member);
+    let host = inner("hostRef", "hostname").or_else(|| inner("hostRef", "hostId"))?;
+    let group = inner("roleConfigGroupRef", "roleConfigGroupName").unwrap_or_default();
+    let told = format!("{}|{host}|{group}", text(role, "type")?);
+    Some(Field {
+        name: format!("role/{}", text(role, "name")?).into(),
+        live: Live::Known(Value::text(told)),
+    })
+}
+
+fn listed<'a>(
+    list: Option<&'a Result<Vec<Json>, Trouble>>,
+    what: &str,
+) -> Result<&'a [Json], Reply> {
+    match list {
+        Some(Ok(list)) => Ok(list),
+        Some(Err(trouble)) => Err(unknown(&trouble.to_string())),
+        None => Err(unknown(&format!("the {what} were not read"))),
+    }
+}
+
+/// Tags came with this version of the API.
+const TAGS_SINCE: u32 = 41;
+
+fn host_fields(host: &Json, api: u32) -> Vec<Field> {
+    let (maintenance, through) = maintenance(host, "HOST");
+    let state = match text(host, "commissionState") {
+        Some("UNKNOWN") => Live::Unknown("the manager does not know it itself".into()),
+        state => known(state, "commissionState"),
+    };
+    let tags = match api {
+        ..TAGS_SINCE => Live::Unknown(format!("API v{api} has no tags")),
+        _ => Live::Known(Value::text("listed")),
+    };
+    let mut fields = vec![
+        field("rack", known(text(host, "rackId"), "rackId")),
+        field("maintenance", maintenance),
+        field("maintenance_through", through.map_or(Live::Absent, Live::Known)),
+        field("commission_state", state),
+        field("tags", tags),
+    ];
+    for tag in host.get("tags").and_then(Json::as_array).into_iter().flatten() {
+        if let Some(name) = text(tag, "name") {
+            let value = Value::text(text(tag, "value").unwrap_or_default());
+            fields.push(Field { name: format!("tag/{name}").into(), live: Live::Known(value) });
+        }
+    }
+    fields
+}
+
+fn field(name: &'static str, live: Live) -> Field {
+    Field { name: name.into(), live }
+}
+
+fn known(text: Option<&str>, member: &str) -> Live {
+    text.map_or_else(
+        || Live::Unknown(format!("the manager does not tell `{member}`")),
+        |text| Live::Known(Value::text(text)),
+    )
+}
+
+/// Returns whether a thing is itself in maintenance mode, and else whom it inherits the mode from
+/// (CM API: `maintenanceOwners`).
+fn maintenance(object: &Json, own: &str) -> (Live, Option<Value>) {
+    let Some(is_on) = object.get("maintenanceMode").and_then(Json::as_bool) else {
+        return (Live::Unknown("the manager does not tell `maintenanceMode`".into()), None);
+    };
+    let owners = object.get("maintenanceOwners").and_then(Json::as_array);
+    let owners: Vec<&str> = owners.into_iter().flatten().filter_map(Json::as_str).collect();
+    let is_own = is_on && (owners.is_empty() || owners.contains(&own));
+    let through = (is_on && !is_own).then(|| Value::text(owners.join(", ").to_lowercase()));
+    (Live::Known(Value::text(is_own.to_string())), through)
+}

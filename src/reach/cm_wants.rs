@@ -1,0 +1,46 @@
+//! Which lists of Cloudera Manager a set of questions needs: each is read once.
+
+use std::collections::HashSet;
+
+use crate::model::manager::{ConfigScope, Entity};
+
+/// The lists that are to be read.
+#[derive(Default)]
+pub(super) struct Wants<'a> {
+    /// Services that must be found.
+    pub(super) services: HashSet<&'a str>,
+    /// Services of which the role config groups are needed.
+    pub(super) groups: HashSet<&'a str>,
+    /// Services of which the roles are needed.
+    pub(super) roles: HashSet<&'a str>,
+    /// Whether the hosts are needed.
+    pub(super) hosts: bool,
+}
+
+impl<'a> Wants<'a> {
+    /// Adds what is needed to find `scope`.
+    pub(super) fn scope(&mut self, scope: &'a ConfigScope) {
+        self.services.extend(scope.service().map(|name| &**name));
+        match scope {
+            ConfigScope::Manager | ConfigScope::AllHosts | ConfigScope::Service(_) => {}
+            ConfigScope::Host(_) => self.hosts = true,
+            ConfigScope::RoleGroup(service, _) => _ = self.groups.insert(service),
+            ConfigScope::Role(service, _, on) => {
+                self.roles.insert(service);
+                self.hosts |= on.is_some();
+            }
+        }
+    }
+
+    /// Adds what is needed to tell of `entity`.
+    pub(super) fn entity(&mut self, entity: &'a Entity) {
+        match entity {
+            Entity::Host(_) => self.hosts = true,
+            Entity::RoleGroup(service, _) => {
+                self.services.insert(service);
+                self.groups.insert(service);
+                self.roles.insert(service);
+            }
+        }
+    }
+}
