@@ -3,8 +3,8 @@
 //! A group holds settings for some roles of one type; its settings are declared with `cm.config`.
 //! `hosts` are all the hosts whose role of this type is in the group: roles on other hosts go back
 //! to the base group. Left out, roles stay where they are. A group is removed after its roles went
-//! back to the base group; a service that is not there is told as a mistake even then. Base groups (`hdfs-DATANODE-BASE`) belong to Cloudera Manager and
-//! cannot be made or removed.
+//! back to the base group; a service that is not there is a mistake even then. Base groups
+//! (`hdfs-DATANODE-BASE`) belong to Cloudera Manager and cannot be made or removed.
 //!
 //! ```yaml
 //! - name: DataNodes with more memory

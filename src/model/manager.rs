@@ -59,13 +59,14 @@ pub enum Entity {
     /// A host, by the name the manager knows it by (CM API: `ApiHost`).
     ///
     /// The reply has `rack`, `maintenance` and `commission_state`, and a field `tag/NAME` for each
-    /// tag; `tags` is unknown where tags are not told; `maintenance_through` names whom the maintenance mode comes from if not from the host.
+    /// tag; `tags` is unknown where tags are not told; `maintenance_through` names whom the
+    /// maintenance mode comes from if not from the host.
     Host(Arc<str>),
     /// A role config group of a service, by its own name (CM API: `ApiRoleConfigGroup`).
     ///
     /// The reply has `role_type` (absent where there is no such group), `display_name`, `base` and
-    /// `role_types` (all the service has, separated by blanks), and a field `role/NAME` for each role of the service: its type, its host and its group,
-    /// separated by `|`.
+    /// `role_types` (all the service has, separated by blanks), and a field `role/NAME` for each
+    /// role of the service: its type, its host and its group, separated by `|`.
     RoleGroup(Arc<str>, Arc<str>),
 }
 
@@ -99,7 +100,7 @@ pub enum Call {
     RenameGroup(Arc<str>),
     /// Move roles, by their own names, into a role config group (CM API: `PUT …/{g}/roles`).
     MoveRoles(Vec<Arc<str>>),
-    /// Move roles back to the base groups of their types (CM API: `PUT …/roleConfigGroups/roles`).
+    /// Move roles to the base groups of their types (CM API: `PUT …/roleConfigGroups/roles`).
     MoveToBase(Vec<Arc<str>>),
     /// Remove a role config group that has no roles (CM API: `DELETE …/roleConfigGroups/{g}`).
     RemoveGroup,

@@ -73,8 +73,8 @@ pub struct HostReading {
     pub replies: Vec<Reply>,
     /// `/etc/machine-id`: which machine this physically is.
     pub machine_id: Option<String>,
-    /// Time until the host was connected (for a login of one script: until it answered), and for the
-    /// script.
+    /// Time until the host was connected (for a login of one script: until it answered), and for
+    /// the script.
     pub timings: (Duration, Duration),
     /// Scripts run on the host.
     pub execs: usize,

@@ -17,8 +17,8 @@ use super::ssh_queue::{Turn, admitted};
 use super::talk::{Heard, talk};
 use crate::model::connection::SshOptions;
 
-/// Status with which ssh ends for itself, or for a command that a signal ended (ssh(1)); the scripts
-/// never do.
+/// Status with which ssh ends for itself, or for a command that a signal ended (ssh(1)); the
+/// scripts never do.
 const LOST: i32 = 255;
 /// Time between two looks whether the login is done.
 const LOOK: Duration = Duration::from_millis(50);
