@@ -15,7 +15,7 @@ use crate::model::{Live, Value};
 pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> Reply {
     let fields = match entity {
         Entity::Host(name) => {
-            host(overview, name).map(|host| host_fields(host, session.api_number()))
+            own_host(session, overview, name).map(|host| host_fields(host, session.api_number()))
         }
         Entity::RoleGroup(name, group) => {
             service(session, overview, name).and_then(|service| group_fields(service, group))
@@ -46,7 +46,7 @@ pub(super) fn path(
 ) -> Result<Place, Reply> {
     let (list, id, name) = match entity {
         Entity::Host(name) => {
-            let host = host(overview, name)?;
+            let host = own_host(session, overview, name)?;
             let member = |member: &str| {
                 let said =
                     || unknown(&format!("the manager does not tell the `{member}` of {name}"));
@@ -61,6 +61,26 @@ pub(super) fn path(
         }
     };
     Ok(Place { path: format!("{list}/{}", percent(&id)), list, name })
+}
+
+/// Finds a host of this cluster, or of none.
+fn own_host<'a>(session: &Session, overview: &'a Overview, name: &str) -> Result<&'a Json, Reply> {
+    let host = host(overview, name)?;
+    let own = session.cluster.as_deref().ok();
+    match foreign(host, own) {
+        None => Ok(host),
+        Some(other) => {
+            let own = own.unwrap_or_default();
+            let said = format!("host `{name}` belongs to cluster `{other}`, not to `{own}`");
+            Err(Reply::Missing(Arc::from(said), None))
+        }
+    }
+}
+
+/// Returns the cluster a host belongs to if that is not `own`: one manager may rule several.
+fn foreign<'a>(host: &'a Json, own: Option<&str>) -> Option<&'a str> {
+    let cluster = text(host.get("clusterRef")?, "clusterName")?;
+    own.filter(|own| *own != cluster).map(|_| cluster)
 }
 
 fn group_fields(service: &Service, name: &str) -> Result<Vec<Field>, Reply> {
@@ -158,4 +178,32 @@ fn maintenance(object: &Json, own: &str) -> (Live, Option<Value>) {
     let is_own = is_on && (owners.is_empty() || owners.contains(&own));
     let through = (is_on && !is_own).then(|| Value::text(owners.join(", ").to_lowercase()));
     (Live::Known(Value::text(is_own.to_string())), through)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_host_of_another_cluster_is_told_apart() {
+        let host = json!({ "hostname": "w1", "clusterRef": { "clusterName": "lake" } });
+        assert_eq!(foreign(&host, Some("lake")), None);
+        assert_eq!(foreign(&host, Some("pond")), Some("lake"));
+        // The manager's own host may be in no cluster at all.
+        assert_eq!(foreign(&json!({ "hostname": "cm" }), Some("lake")), None);
+    }
+
+    #[test]
+    fn maintenance_through_the_cluster_is_not_the_hosts_own() {
+        let of = |owners: Json| {
+            let host = json!({ "maintenanceMode": true, "maintenanceOwners": owners });
+            maintenance(&host, "HOST")
+        };
+        assert_eq!(of(json!(["HOST", "CLUSTER"])), (Live::Known(Value::text("true")), None));
+        let through = Some(Value::text("cluster"));
+        assert_eq!(of(json!(["CLUSTER"])), (Live::Known(Value::text("false")), through));
+        assert!(matches!(maintenance(&json!({}), "HOST").0, Live::Unknown(_)));
+    }
 }
