@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::order::DURATION;
+use super::order::{Outcome, Share, add, prune, refuse_duplicate};
 use super::{is_active, show};
-use crate::answer::{Refusal, Reply};
+use crate::answer::Reply;
 use crate::clock::iso;
-use crate::document::{list, list_mut, text};
+use crate::document::{list, text};
 use crate::world::World;
 
 /// Submits a command of the manager on hosts, each with a child of its own. `effect` is the state
@@ -17,35 +17,15 @@ pub(crate) fn submit_on_hosts(
     effect: &'static str,
     hosts: &[String],
 ) -> Reply {
-    let same = |command: &&Value| {
-        is_active(command, world.now)
-            && text(command, "name") == name
-            && command["parent"].is_null()
-    };
-    if let Some(command) = list(world.state, "commands").iter().find(same) {
-        let said = format!("The command {name} (id {}) is already running.", command["id"]);
-        return Err(Refusal::bad(said));
-    }
-    let duration = world.faults.milliseconds("command_ms").unwrap_or(DURATION);
-    let fails = world.faults.get("command_fails").is_some();
-    let child_fails = world.faults.get("child_fails").is_some();
-    let mut add = |parent: Value, host: Value, effect: &str, success: bool| {
-        let id = world.next("nextCommand");
-        let message = if success { "Command completed." } else { "Command failed." };
-        list_mut(world.state, "commands").push(json!({
-            "cluster": null, "service": null, "role": null, "host": host,
-            "id": id, "name": name, "parent": parent,
-            "start": world.now, "end": world.now + duration,
-            "success": success, "message": message,
-            "effect": if success { effect } else { "" },
-            "settled": false,
-        }));
-        id
-    };
-    let top = add(Value::Null, Value::Null, "", !fails);
-    for (at, host) in hosts.iter().enumerate() {
-        let success = !(fails || child_fails && at == 0);
-        add(json!(top), json!(host), effect, success);
+    let manager = json!({ "cluster": null, "service": null, "role": null });
+    refuse_duplicate(world, name, &manager)?;
+    prune(world);
+    let outcome = Outcome::of(world, hosts.len() as i64);
+    let top = add(world, name, &manager, Value::Null, outcome, Share::Top(""));
+    for (at, host) in (1..).zip(hosts) {
+        let mut object = manager.clone();
+        object["host"] = json!(host);
+        add(world, name, &object, json!(top), outcome, Share::Host(at, effect));
     }
     show(world, top, false)
 }

@@ -8,7 +8,7 @@ use crate::document::{flag, list, list_mut, text};
 use crate::world::World;
 
 /// How long a command takes unless a fault says otherwise.
-pub(super) const DURATION: i64 = 300;
+const DURATION: i64 = 300;
 /// How many finished commands are remembered.
 const REMEMBERED: usize = 2000;
 
@@ -40,7 +40,7 @@ pub(crate) struct Order {
 
 /// How the parts of a command will end.
 #[derive(Clone, Copy)]
-struct Outcome {
+pub(super) struct Outcome {
     start: i64,
     duration: i64,
     fails: bool,
@@ -49,18 +49,26 @@ struct Outcome {
     roles: i64,
 }
 
+impl Outcome {
+    /// How a command with so many parts ends, by the faults in force.
+    pub(super) fn of(world: &World, roles: i64) -> Outcome {
+        Outcome {
+            start: world.now,
+            duration: world.faults.milliseconds("command_ms").unwrap_or(DURATION),
+            fails: world.faults.get("command_fails").is_some(),
+            child_fails: world.faults.get("child_fails").is_some(),
+            roles,
+        }
+    }
+}
+
 /// Submits a command; it runs until its time is over.
 pub(crate) fn submit(world: &mut World, order: &Order) -> Reply {
     let object = object(world, order);
-    refuse_duplicate(world, order, &object)?;
+    refuse_duplicate(world, order.name, &object)?;
     prune(world);
-    let outcome = Outcome {
-        start: world.now,
-        duration: world.faults.milliseconds("command_ms").unwrap_or(DURATION),
-        fails: world.faults.get("command_fails").is_some(),
-        child_fails: world.faults.get("child_fails").is_some(),
-        roles: order.targets.iter().map(|target| target.roles.len() as i64).sum::<i64>(),
-    };
+    let roles = order.targets.iter().map(|target| target.roles.len() as i64).sum::<i64>();
+    let outcome = Outcome::of(world, roles);
     let effects = Effects { role: order.role_effect, deploys: order.deploys };
     let top = if order.single_role {
         add(world, order.name, &object, Value::Null, outcome, Share::Role(1, effects.role))
@@ -101,12 +109,14 @@ impl Effects {
 
 /// Which part of a command a document stands for, with its effect.
 #[derive(Clone, Copy)]
-enum Share {
+pub(super) enum Share {
     Top(&'static str),
     /// A service of a cluster command, over once so many role commands are.
     Service(i64, &'static str),
     /// The role command of this position, counted from 1.
     Role(i64, &'static str),
+    /// The command on the host of this position, counted from 1; all take the whole time.
+    Host(i64, &'static str),
 }
 
 fn add_roles(
@@ -127,7 +137,7 @@ fn add_roles(
 }
 
 /// Adds one command document; its end and result are decided here, its effect comes later.
-fn add(
+pub(super) fn add(
     world: &mut World,
     name: &str,
     object: &Value,
@@ -144,6 +154,10 @@ fn add(
         Share::Role(position, effect) => {
             let fails = position == 1 && (outcome.fails || outcome.child_fails);
             (part(position), effect, !fails)
+        }
+        Share::Host(position, effect) => {
+            let fails = outcome.fails || position == 1 && outcome.child_fails;
+            (outcome.duration, effect, !fails)
         }
     };
     let mut command = object.clone();
@@ -167,6 +181,10 @@ fn message(name: &str, is_role: bool, success: bool) -> String {
         "Start" => ("started", "start"),
         "Stop" => ("stopped", "stop"),
         "Restart" | "RollingRestart" => ("restarted", "restart"),
+        "HostsDecommission" | "HostsRecommission" => {
+            let result = if success { "completed" } else { "failed" };
+            return format!("Command {result}.");
+        }
         "DeployClientConfig" => {
             let result = if success { "Successfully deployed" } else { "Failed to deploy" };
             return format!("{result} all client configurations.");
@@ -200,23 +218,25 @@ fn service_object(world: &World, service: usize) -> Value {
     json!({ "cluster": service["cluster"], "service": text(service, "name"), "role": null })
 }
 
-fn refuse_duplicate(world: &World, order: &Order, object: &Value) -> Result<(), Refusal> {
+/// Refuses what is already running on the same object.
+pub(super) fn refuse_duplicate(world: &World, name: &str, object: &Value) -> Result<(), Refusal> {
     let same = |command: &&Value| {
         is_active(command, world.now)
             && command["parent"].is_null()
-            && text(command, "name") == order.name
+            && text(command, "name") == name
             && ["cluster", "service", "role"].iter().all(|part| command[*part] == object[*part])
     };
     match list(world.state, "commands").iter().find(same) {
         None => Ok(()),
         Some(command) => Err(Refusal::bad(format!(
-            "The command {} (id {}) is already running on this object.",
-            order.name, command["id"]
+            "The command {name} (id {}) is already running on this object.",
+            command["id"]
         ))),
     }
 }
 
-fn prune(world: &mut World) {
+/// Forgets the oldest commands once there are very many.
+pub(super) fn prune(world: &mut World) {
     let commands = list_mut(world.state, "commands");
     if commands.len() > REMEMBERED && commands.iter().all(|command| flag(command, "settled")) {
         commands.drain(..REMEMBERED / 2);

@@ -92,8 +92,7 @@ fn summary(world: &World, command: &Value) -> Value {
         reference
     };
     if let Some(host) = command["host"].as_str() {
-        let known = list(world.state, "hosts").iter().find(|known| text(known, "hostname") == host);
-        let id = known.map_or(host, |known| text(known, "hostId"));
+        let id = world.host(host).map_or(host, |at| text(&world.state["hosts"][at], "hostId"));
         shown["hostRef"] = json!({ "hostId": id, "hostname": host });
     }
     if command["role"].is_string() {
