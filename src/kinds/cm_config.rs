@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Kind, Link, argument, problem};
+use super::{Kind, Link, argument, problem, unanswered};
 use crate::format::setting::{Sort, normalise, unit};
 use crate::format::{hadoop_xml, properties, units};
 use crate::model::change::Problem;
@@ -145,12 +145,10 @@ impl Kind for CmConfig {
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
         let config = match replies.first() {
             Some(Reply::Config(config)) => config,
-            Some(Reply::Unknown(reason)) => return Delta::unknown(reason.to_string()),
-            Some(Reply::Missing(what, hint)) => {
-                let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-                return Delta::lacking(format!("{what}{hint}"));
+            reply => {
+                let delta = reply.and_then(unanswered);
+                return delta.unwrap_or_else(|| Delta::unknown("the manager was not asked"));
             }
-            _ => return Delta::unknown("the manager was not asked"),
         };
         let mut delta = Delta::default();
         let mut declared: Vec<&str> = Vec::new();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Kind, problem};
+use super::{Kind, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity};
@@ -112,14 +112,11 @@ impl Kind for CmHost {
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let reply = match &replies[0] {
-            Reply::Unknown(reason) => return Delta::unknown(reason.to_string()),
-            Reply::Missing(what, hint) => {
-                let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-                return Delta { refused: Some(format!("{what}{hint}")), ..Delta::default() };
-            }
-            reply => reply,
-        };
+        let reply = &replies[0];
+        if let Some(delta) = unanswered(reply) {
+            // No step brings a host to the manager: its agent does.
+            return Delta { is_curable: false, ..delta };
+        }
         let mut delta = Delta::default();
         if let Some(rack) = &args.rack {
             let want = Value::text(rack);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::shared::state::State;
-use super::{Kind, problem};
+use super::{Kind, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity, MANAGEMENT_SERVICE};
@@ -126,14 +126,10 @@ impl Kind for CmRoleGroup {
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
-        let reply = match &replies[0] {
-            Reply::Unknown(reason) => return Delta::unknown(reason.to_string()),
-            Reply::Missing(what, hint) => {
-                let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-                return Delta::lacking(format!("{what}{hint}"));
-            }
-            reply => reply,
-        };
+        let reply = &replies[0];
+        if let Some(delta) = unanswered(reply) {
+            return delta;
+        }
         let live = reply.field("role_type");
         let is_base = reply.text("base").ok().flatten().as_deref() == Some("true");
         if args.state == State::Absent {

@@ -135,6 +135,18 @@ fn problem(path: &[&str], summary: impl Into<String>, hint: Option<&str>) -> Pro
     }
 }
 
+/// Returns what follows from a manager's reply that tells nothing; `None` if it tells something.
+fn unanswered(reply: &Reply) -> Option<Delta> {
+    match reply {
+        Reply::Unknown(reason) => Some(Delta::unknown(reason.to_string())),
+        Reply::Missing(what, hint) => {
+            let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            Some(Delta::lacking(format!("{what}{hint}")))
+        }
+        _ => None,
+    }
+}
+
 /// Returns the links to the folders above `path`, and to what is mounted there.
 fn folders_above(path: &str) -> Vec<Link> {
     std::path::Path::new(path)

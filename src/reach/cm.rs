@@ -1,5 +1,6 @@
 //! Cloudera Manager: many questions, few requests; writes one scope at a time.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::catalogue::{Catalogue, Catalogues, read_items};
 use super::cm_command;
-use super::cm_entity;
+use super::cm_entity::{self, Place};
 use super::cm_scope::{Found, Overview, Service, Session, find, service_path, text, unknown};
 use super::cm_wants::Wants;
 use super::http::{Http, Trouble};
@@ -19,7 +20,7 @@ use super::{Limits, ManagerReading, Written};
 use crate::model::connection::ManagerConnection;
 use crate::model::digest::Ledger;
 use crate::model::manager::{
-    ConfigScope, MANAGEMENT_SERVICE, ManagerIdentity, ScopeConfig, Setting,
+    ConfigScope, Entity, MANAGEMENT_SERVICE, ManagerIdentity, ScopeConfig, Setting,
 };
 use crate::model::nearest::did_you_mean;
 use crate::model::question::{Action, Argument, Question, Reply};
@@ -339,17 +340,19 @@ impl Cm {
     async fn send(&self, actions: &[Action], message: &str) -> Result<(), String> {
         let session = self.session.get_or_init(|| self.open()).await;
         let session = session.as_ref().map_err(ToString::to_string)?;
+        let mut places: HashMap<&Entity, Place> = HashMap::new();
         for action in actions {
             match action {
                 Action::Config(scope, entries) => {
                     self.set(session, scope, entries, message).await?;
                 }
                 Action::Call(entity, call) => {
-                    let mut wants = Wants::default();
-                    wants.entity(entity);
-                    let overview = self.overview(session, &wants).await;
-                    let path = cm_entity::path(session, &overview, entity).map_err(reason)?;
-                    cm_command::call(&self.http, &session.api, &path, call)
+                    // No call moves a thing: it is looked up once for all calls to it.
+                    let place = match places.entry(entity) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(new) => new.insert(self.place(session, entity).await?),
+                    };
+                    cm_command::call(&self.http, &session.api, place, call)
                         .await
                         .map_err(|said| format!("{call}: {said}"))?;
                 }
@@ -357,6 +360,14 @@ impl Cm {
             }
         }
         Ok(())
+    }
+
+    /// Finds where a thing is.
+    async fn place(&self, session: &Session, entity: &Entity) -> Result<Place, String> {
+        let mut wants = Wants::default();
+        wants.entity(entity);
+        let overview = self.overview(session, &wants).await;
+        cm_entity::path(session, &overview, entity).map_err(reason)
     }
 
     /// Sets and resets settings of one scope in one PUT.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::cm_scope::{Overview, Service, Session, host, service, service_path, text, unknown};
-use super::http::Trouble;
+use super::cm_scope::{
+    Overview, Service, Session, host, listed, service, service_path, text, unknown,
+};
 use crate::model::manager::Entity;
 use crate::model::question::{Field, Reply};
 use crate::model::quote::percent;
@@ -114,17 +115,6 @@ fn role_field(role: &Json) -> Option<Field> {
         name: format!("role/{}", text(role, "name")?).into(),
         live: Live::Known(Value::text(told)),
     })
-}
-
-fn listed<'a>(
-    list: Option<&'a Result<Vec<Json>, Trouble>>,
-    what: &str,
-) -> Result<&'a [Json], Reply> {
-    match list {
-        Some(Ok(list)) => Ok(list),
-        Some(Err(trouble)) => Err(unknown(&trouble.to_string())),
-        None => Err(unknown(&format!("the {what} were not read"))),
-    }
 }
 
 /// Tags came with this version of the API.

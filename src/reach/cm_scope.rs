@@ -70,6 +70,18 @@ pub(super) fn unknown(said: &str) -> Reply {
     Reply::Unknown(Arc::from(&*crate::model::secret::mask(said)))
 }
 
+/// Returns a list that was read; else why it was not. `what` names its items.
+pub(super) fn listed<'a, T>(
+    list: Option<&'a Result<T, Trouble>>,
+    what: &str,
+) -> Result<&'a T, Reply> {
+    match list {
+        Some(Ok(list)) => Ok(list),
+        Some(Err(trouble)) => Err(unknown(&trouble.to_string())),
+        None => Err(unknown(&format!("the {what} were not read"))),
+    }
+}
+
 pub(super) fn service_path(session: &Session, service: &str) -> String {
     match (service, &session.cluster) {
         (MANAGEMENT_SERVICE, _) => "/cm/service".to_string(),
@@ -119,11 +131,7 @@ pub(super) fn find(
 }
 
 pub(super) fn host<'a>(overview: &'a Overview, name: &str) -> Result<&'a Value, Reply> {
-    let hosts = match &overview.hosts {
-        Some(Ok(hosts)) => hosts,
-        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
-        None => return Err(unknown("the hosts were not read")),
-    };
+    let hosts = listed(overview.hosts.as_ref(), "hosts")?;
     let is_it =
         |host: &&Value| text(host, "hostname") == Some(name) || text(host, "hostId") == Some(name);
     hosts.iter().find(is_it).ok_or_else(|| {
@@ -137,11 +145,7 @@ pub(super) fn service<'a>(
     overview: &'a Overview,
     name: &str,
 ) -> Result<&'a Service, Reply> {
-    let services = match &overview.services {
-        Some(Ok(services)) => services,
-        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
-        None => return Err(unknown("the services were not read")),
-    };
+    let services = listed(overview.services.as_ref(), "services")?;
     services.get(name).ok_or_else(|| {
         let near = did_you_mean(name, services.keys().map(String::as_str));
         let cluster = session.cluster.as_deref().unwrap_or("the manager");
@@ -151,11 +155,7 @@ pub(super) fn service<'a>(
 
 /// Finds a group by its name, else the base group of a role type.
 fn role_group<'a>(service: &'a Service, name: &str, group: &str) -> Result<&'a Value, Reply> {
-    let groups = match &service.groups {
-        Some(Ok(groups)) => groups,
-        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
-        None => return Err(unknown("the role config groups were not read")),
-    };
+    let groups = listed(service.groups.as_ref(), "role config groups")?;
     let is_base = |g: &&Value| g.get("base").and_then(Value::as_bool).unwrap_or(false);
     groups
         .iter()
@@ -187,11 +187,7 @@ fn role_scope(
     service: &Service,
     (name, role, on): (&str, &str, Option<&str>),
 ) -> Result<Found, Reply> {
-    let roles = match &service.roles {
-        Some(Ok(roles)) => roles,
-        Some(Err(trouble)) => return Err(unknown(&trouble.to_string())),
-        None => return Err(unknown("the roles were not read")),
-    };
+    let roles = listed(service.roles.as_ref(), "roles")?;
     let found = match on {
         None => roles.iter().find(|r| text(r, "name") == Some(role)),
         Some(on) => {
