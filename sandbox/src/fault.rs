@@ -75,7 +75,7 @@ fn relevant(fault: &Value, request: &Request) -> bool {
             request.method == "PUT" && String::from_utf8_lossy(&request.body).contains(&name)
         }
         "stale_reads" => request.is_read() && request.path.to_lowercase().contains("config"),
-        "staleness_delay" => request.method == "PUT",
+        "staleness_delay" => request.method == "PUT" || last == "activate",
         "command_ms" => is_command,
         "command_fails" | "child_fails" => {
             let name = text(fault, "name");

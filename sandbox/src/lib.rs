@@ -35,6 +35,7 @@ pub mod hosts;
 mod login;
 mod manager;
 mod naming;
+mod parcel;
 mod request;
 mod revision;
 mod routes;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::catalogue::Setting;
 use crate::catalogue::types::is_gateway;
+use crate::command;
 use crate::document::{entries, list, list_mut, number, text};
 use crate::world::{Place, World};
 
@@ -28,7 +29,7 @@ pub(crate) fn note(world: &mut World, place: Place, changed: &[Setting]) {
     let visible = world.now + world.faults.milliseconds("staleness_delay").unwrap_or(DELAY);
     let change = json!({ "changed": world.now, "visible": visible, "status": status });
     match place {
-        Place::Manager | Place::AllHosts | Place::Host(_) => {}
+        Place::Manager | Place::AllHosts | Place::Host(_) => return,
         Place::Service(index) => {
             let mut affected = dependents(world, index);
             affected.push(index);
@@ -54,6 +55,18 @@ pub(crate) fn note(world: &mut World, place: Place, changed: &[Setting]) {
             }
         }
     }
+    command::note_check(world, visible);
+}
+
+/// Notes that everything of a cluster runs what it should not run any more: another parcel.
+pub(crate) fn note_cluster(world: &mut World, cluster: &str) {
+    let visible = world.now + world.faults.milliseconds("staleness_delay").unwrap_or(DELAY);
+    let change = json!({ "changed": world.now, "visible": visible, "status": STALE });
+    for service in world.services_of(cluster) {
+        mark_roles(world, service, &change, |_| true);
+        mark_client(world, service, &change);
+    }
+    command::note_check(world, visible);
 }
 
 /// The services whose configuration is built from that of another: those which name it in a

@@ -88,6 +88,7 @@ struct Names {
     host_id: String,
     hostname: String,
     command: String,
+    version: String,
 }
 
 impl Names {
@@ -99,6 +100,7 @@ impl Names {
         let roles = world.get(&format!("{path}/roles")).await;
         let groups = world.get(&format!("{path}/roleConfigGroups")).await;
         let hosts = world.get("/hosts").await;
+        let parcels = world.get("/clusters/lake/parcels").await;
         Names {
             service: service.into(),
             role: first(&roles, "name"),
@@ -106,6 +108,7 @@ impl Names {
             host_id: first(&hosts, "hostId"),
             hostname: first(&hosts, "hostname"),
             command: command.into(),
+            version: first(&parcels, "version"),
             world,
         }
     }
@@ -120,6 +123,8 @@ impl Names {
             ("{hostId}", &self.host_id),
             ("{hostname}", &self.hostname),
             ("{commandId}", &self.command),
+            ("{product}", "CDH"),
+            ("{version}", &self.version),
         ];
         let filled = named.iter().fold(path.to_string(), |p, (name, value)| p.replace(name, value));
         (!filled.contains('{')).then_some(filled)

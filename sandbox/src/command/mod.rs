@@ -1,11 +1,13 @@
 //! Commands: how they are submitted, how they end, how they look.
 
 mod hosts;
+mod manager;
 mod order;
 mod settle;
 mod show;
 
 pub(crate) use hosts::{commission_state, submit_on_hosts, synchronous};
+pub(crate) use manager::{note_check, submit_on_manager};
 pub(crate) use order::{Order, Target, submit};
 pub(crate) use settle::{abort, settle};
 pub(crate) use show::{active, activity, show};
@@ -16,5 +18,5 @@ use crate::document::{flag, number};
 
 /// Whether a command still runs at `now`.
 pub(crate) fn is_active(command: &Value, now: i64) -> bool {
-    !flag(command, "settled") && now < number(command, "end")
+    !flag(command, "settled") && number(command, "start") <= now && now < number(command, "end")
 }

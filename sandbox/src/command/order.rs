@@ -181,7 +181,7 @@ fn message(name: &str, is_role: bool, success: bool) -> String {
         "Start" => ("started", "start"),
         "Stop" => ("stopped", "stop"),
         "Restart" | "RollingRestart" => ("restarted", "restart"),
-        "HostsDecommission" | "HostsRecommission" => {
+        "HostsDecommission" | "HostsRecommission" | "RefreshParcelRepos" => {
             let result = if success { "completed" } else { "failed" };
             return format!("Command {result}.");
         }

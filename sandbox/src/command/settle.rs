@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{is_active, show};
 use crate::answer::{Refusal, Reply};
 use crate::document::{flag, list, list_mut, number, text};
+use crate::parcel;
 use crate::revision;
 use crate::staleness;
 use crate::world::World;
@@ -28,6 +29,7 @@ pub(crate) fn settle(world: &mut World) {
         }
         world.changed = true;
     }
+    parcel::settle(world);
 }
 
 /// Ends a running command and its parts without effect.
@@ -69,6 +71,9 @@ fn apply(world: &mut World, command: &Value) {
     let start = number(command, "start");
     if effect.is_empty() {
         return;
+    }
+    if effect == "refreshParcels" {
+        return parcel::refresh(world);
     }
     if let Some(host) = command["host"].as_str() {
         if let Ok(index) = world.host(host) {

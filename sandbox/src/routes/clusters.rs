@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{export, read, service_commands, services};
+use super::{export, parcels, read, service_commands, services};
 use crate::answer::{Refusal, Reply};
 use crate::catalogue::types::service_types;
 use crate::command;
@@ -36,7 +36,7 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
             let found = items.find(|entry| text(entry, "name") == *template).cloned();
             found.ok_or_else(|| Refusal::missing("Host template", template))
         }
-        ["parcels"] => read(request).map(|()| parcels(world, &name)),
+        ["parcels", rest @ ..] => parcels::route(world, &name, rest, request),
         ["export"] => read(request).map(|()| export::template(world, &name)),
         ["isTlsEnabled"] => read(request).map(|()| json!(false)),
         _ => Err(Refusal::no_path()),
@@ -117,19 +117,4 @@ fn host_templates(world: &World, name: &str) -> Value {
         })
     };
     wrap(list(cluster, "hostTemplates").iter().map(template).collect())
-}
-
-fn parcels(world: &World, name: &str) -> Value {
-    let Ok(cluster) = world.cluster(name) else { return wrap(Vec::new()) };
-    let parcel = |product: &Value| {
-        json!({
-            "product": text(product, "product"),
-            "version": text(product, "version"),
-            "stage": "ACTIVATED",
-            "clusterRef": reference(world, name),
-            "displayName": text(product, "product"),
-            "description": format!("Parcel of {}", text(product, "product")),
-        })
-    };
-    wrap(list(cluster, "products").iter().map(parcel).collect())
 }

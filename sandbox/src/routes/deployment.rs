@@ -6,6 +6,7 @@ use super::{clusters, services};
 use crate::clock::iso;
 use crate::config::summary;
 use crate::document::{list, text, wrap};
+use crate::parcel;
 use crate::world::{Place, World};
 
 /// `GET /cm/deployment`: always with secrets hidden.
@@ -48,7 +49,7 @@ fn cluster(world: &World, name: &str) -> Value {
             json!({
                 "product": text(product, "product"),
                 "version": text(product, "version"),
-                "stage": "ACTIVATED",
+                "stage": parcel::stage(product),
                 "clusterRef": { "clusterName": name },
             })
         })

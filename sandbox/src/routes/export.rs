@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::document::{entries, list, text};
+use crate::parcel;
 use crate::world::{Place, World};
 
 /// `GET /clusters/{c}/export`: secrets become variables without their value.
@@ -17,7 +18,7 @@ pub(super) fn template(world: &World, name: &str) -> Value {
     let templates = host_templates(cluster);
     json!({
         "cdhVersion": text(cluster, "fullVersion"),
-        "products": list(cluster, "products"),
+        "products": products(cluster),
         "services": services,
         "hostTemplates": templates,
         "displayName": text(cluster, "displayName"),
@@ -32,6 +33,14 @@ pub(super) fn template(world: &World, name: &str) -> Value {
         "repositories": list(cluster, "repositories"),
         "tags": list(cluster, "tags"),
     })
+}
+
+/// The parcels in use.
+fn products(cluster: &Value) -> Vec<Value> {
+    let active =
+        list(cluster, "products").iter().filter(|parcel| parcel::stage(parcel) == "ACTIVATED");
+    let product = |parcel: &Value| json!({ "product": text(parcel, "product"), "version": text(parcel, "version") });
+    active.map(product).collect()
 }
 
 fn service(world: &World, index: usize, variables: &mut Vec<Value>) -> Value {

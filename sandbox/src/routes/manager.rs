@@ -38,6 +38,10 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["commands", "hostsRecommission"] => {
             on_hosts(world, request, "HostsRecommission", "COMMISSIONED")
         }
+        ["commands", "refreshParcelRepos"] => {
+            post(request)?;
+            command::submit_on_manager(world, "RefreshParcelRepos", "refreshParcels")
+        }
         ["peers"] => read(request).map(|()| wrap(list(world.state, "peers").to_vec())),
         ["deployment"] => read(request).map(|()| deployment::export(world)),
         ["shutdownReadiness"] => read(request).map(|()| json!({ "state": "READY" })),

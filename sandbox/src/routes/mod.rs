@@ -7,6 +7,7 @@ mod export;
 mod groups;
 mod hosts;
 mod manager;
+mod parcels;
 mod roles;
 mod service_commands;
 mod services;

@@ -84,6 +84,8 @@ impl Seed {
             management::add(&mut state, &self.document["sandbox"]);
         }
         name_server(&mut state, side);
+        // What repositories hold, by address: a simulated manager has no network.
+        state["remoteParcels"] = self.document["sandbox"]["remoteParcels"].clone();
         state["learned"] = catalogue::names_in_use(&state);
         state
     }
