@@ -170,3 +170,27 @@ fn several_first_runs_at_once_do_not_disturb_each_other() {
         support::ran(child.wait_with_output().unwrap()).expect(0);
     }
 }
+
+const SPARK: &str = "\
+- cm.parcel_repository: { url: https://archive.cloudera.com/p/spark3/3.3.7191000.0/parcels/ }
+- cm.parcel: { product: SPARK3, version: 3.3.2.3.3.7191000.0-78-1.p0.57384092 }
+";
+
+#[test]
+fn parcels_go_their_whole_way_and_are_in_sync_then() {
+    let project = pair(SPARK);
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(plan.out.contains("the manager knows no parcel of `SPARK3`"), "{}", plan.out);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    let posts = || {
+        let log = project.read("inv/.drsync/inv/managers/dr.json.requests.jsonl");
+        log.lines().filter(|line| line.contains("POST") && line.contains(":200")).count()
+    };
+    assert_eq!(posts(), 4, "refresh, download, distribute, activate");
+    project
+        .file("inv/resources/all.yaml", SPARK.replace("57384092 }", "57384092, stage: absent }"));
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    assert_eq!(posts(), 7);
+}

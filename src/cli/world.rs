@@ -19,7 +19,8 @@ use crate::lang::source::Sources;
 use crate::model::connection::{HostConnection, ManagerConnection, Way};
 use crate::model::digest::{Ledger, sha256};
 use crate::model::{Diagnostic, Node, Secret, Target};
-use crate::reach::{Limits, Logins, World};
+use crate::reach::{Limits, Logins, Progress, World};
+use crate::view;
 
 /// The outside of one run.
 pub struct Built {
@@ -97,6 +98,10 @@ pub async fn build<'a>(
         home: std::env::home_dir(),
         catalogues: state.path("catalogues"),
         commands,
+        progress: match part.json {
+            true => Progress::default(),
+            false => Progress::new(|line| view::talk(&view::run::progress(line))),
+        },
     };
     let world = Arc::new(World::new(hosts, managers, limits, ledger.clone()));
     Ok(Built { world, managers: simulated, state, ledger, _runtime: runtime })

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::graph::{Index, Point};
+use super::instance::Instance;
 use super::journal::Journal;
 use super::plan::{Prepared, compare};
 use crate::lang::inventory::Inventory;
@@ -20,7 +21,7 @@ use crate::model::plan::Plan;
 use crate::model::question::{Action, Reply};
 use crate::model::report::{Event, Outcome, Report};
 use crate::model::{Attribute, Delta, Live, Target, Want};
-use crate::reach::World;
+use crate::reach::{World, Written};
 
 /// Everything an apply works with.
 pub struct Job {
@@ -333,41 +334,52 @@ async fn look(job: &Job, i: usize) -> Vec<Reply> {
     }
 }
 
-/// Writes and reads back. A manager may lose settings of a write (CM API); those still missing after
-/// reading are sent once more, and no more.
+/// How often one step writes at most.
+const ATTEMPTS: usize = 3;
+
+/// Writes and reads back. What is missing after reading is sent again in two cases only: settings
+/// that the manager lost (CM API), once; and a write whose answer was lost, as while one manager
+/// takes over from another (requirement M12).
 async fn write(job: &Job, i: usize, delta: Delta, replies: Vec<Reply>) -> Outcome {
     let instance = &job.prepared.instances[i];
     let shared = &instance.shared;
     let (mut delta, mut replies) = (delta, replies);
-    let mut failure = None;
-    for attempt in 0..2 {
+    let mut failure = String::new();
+    let mut was_lost = true;
+    for attempt in 0..ATTEMPTS {
         let actions = shared.kind.steps(&shared.args, &delta, &replies);
-        let is_settings = |action: &Action| matches!(action, Action::Config(..));
-        if attempt > 0 && (actions.is_empty() || !actions.iter().all(is_settings)) {
+        let settings = actions.iter().all(|action| matches!(action, Action::Config(..)));
+        let once_more = attempt == 1 && settings && !actions.is_empty();
+        if !was_lost && !once_more {
             break;
         }
-        let questions = &shared.questions;
-        let written = match &instance.address.target {
-            Target::Host { host, .. } => job.world.hands().host(host, &actions, questions).await,
-            Target::Manager { side } => {
-                job.world.hands().manager(side, &actions, questions, &job.message).await
-            }
-        };
+        let written = send(job, instance, &actions).await;
         replies = written.replies;
         delta = compare(&job.inventory, instance, &replies);
-        match (delta.verdict(), written.outcome) {
+        was_lost = written.outcome.as_ref().is_err_and(|failure| failure.is_lost);
+        failure = match (delta.verdict(), written.outcome) {
             // Reading decides: a write whose answer was lost may well have been done.
             (Verdict::InSync, _) => return Outcome::Changed,
-            (Verdict::Unknown, Err(reason)) => return Outcome::Failed(reason),
             (Verdict::Unknown, Ok(())) => {
                 let reason = unknown_reason(&delta).unwrap_or_default();
                 return Outcome::Failed(format!("written, but could not be read back: {reason}"));
             }
-            (_, Err(reason)) => return Outcome::Failed(reason),
-            (_, Ok(())) => failure = Some(stuck(&delta)),
+            (Verdict::Change, Err(failure)) if failure.is_lost => failure.said,
+            (_, Err(failure)) => return Outcome::Failed(failure.said),
+            (_, Ok(())) => stuck(&delta),
+        };
+    }
+    Outcome::Failed(failure)
+}
+
+async fn send(job: &Job, instance: &Instance, actions: &[Action]) -> Written {
+    let questions = &instance.shared.questions;
+    match &instance.address.target {
+        Target::Host { host, .. } => job.world.hands().host(host, actions, questions).await,
+        Target::Manager { side } => {
+            job.world.hands().manager(side, actions, questions, &job.message).await
         }
     }
-    Outcome::Failed(failure.unwrap_or_default())
 }
 
 /// Says which attributes did not take the value written.

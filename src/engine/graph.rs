@@ -5,7 +5,7 @@
 //! the graph stays linear in the number of instances.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -215,18 +215,20 @@ impl<'a> Builder<'a> {
             return;
         }
         let instances = self.instances;
-        let mut wanted: std::collections::HashSet<(&str, &str)> = std::collections::HashSet::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut wanted: HashSet<(&str, Option<&str>)> = HashSet::new();
+        let mut seen = HashSet::new();
         for instance in instances {
             if seen.insert(Arc::as_ptr(&instance.shared)) {
-                wanted.extend(instance.shared.needs.iter().map(|n| (n.kind, n.key.as_str())));
+                wanted.extend(instance.shared.needs.iter().map(|n| (n.kind, n.key.as_deref())));
             }
         }
-        let mut providers: HashMap<(&Target, &str, &str), usize> = HashMap::new();
+        let mut providers: HashMap<(&Target, &str, Option<&str>), Vec<usize>> = HashMap::new();
         for (i, instance) in instances.iter().enumerate() {
             let address = &instance.address;
-            if wanted.contains(&(address.kind, &*address.key)) {
-                providers.insert((&address.target, address.kind, &address.key), i);
+            for key in [Some(&*address.key), None] {
+                if wanted.contains(&(address.kind, key)) {
+                    providers.entry((&address.target, address.kind, key)).or_default().push(i);
+                }
             }
         }
         if providers.is_empty() {
@@ -234,8 +236,8 @@ impl<'a> Builder<'a> {
         }
         for (i, instance) in instances.iter().enumerate() {
             for need in &instance.shared.needs {
-                let key = (&instance.address.target, need.kind, need.key.as_str());
-                if let Some(first) = providers.get(&key) {
+                let key = (&instance.address.target, need.kind, need.key.as_deref());
+                for first in providers.get(&key).into_iter().flatten() {
                     self.edge(NodeIndex::new(*first), NodeIndex::new(i));
                 }
             }

@@ -6,6 +6,8 @@
 
 mod cm_config;
 mod cm_host;
+mod cm_parcel;
+mod cm_parcel_repository;
 mod cm_role_group;
 mod os_authorized_key;
 mod os_block;
@@ -109,19 +111,24 @@ impl Claim {
     }
 }
 
-/// Names an instance on the same target.
+/// Names an instance on the same target, or all of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
     /// Its kind.
     pub kind: &'static str,
-    /// Its key.
-    pub key: String,
+    /// Its key; `None` for every instance of the kind.
+    pub key: Option<String>,
 }
 
 impl Link {
     /// Returns a link to `kind[key]`.
     pub fn new(kind: &'static str, key: impl Into<String>) -> Link {
-        Link { kind, key: key.into() }
+        Link { kind, key: Some(key.into()) }
+    }
+
+    /// Returns a link to every instance of `kind`.
+    pub fn any(kind: &'static str) -> Link {
+        Link { kind, key: None }
     }
 }
 

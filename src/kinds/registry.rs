@@ -18,6 +18,8 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
     &Entry::<super::cm_host::CmHost>(PhantomData),
+    &Entry::<super::cm_parcel::CmParcel>(PhantomData),
+    &Entry::<super::cm_parcel_repository::CmParcelRepository>(PhantomData),
     &Entry::<super::cm_role_group::CmRoleGroup>(PhantomData),
     &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),

@@ -68,6 +68,16 @@ pub enum Entity {
     /// `role_types` (all the service has, separated by blanks), and a field `role/NAME` for each
     /// role of the service: its type, its host and its group, separated by `|`.
     RoleGroup(Arc<str>, Arc<str>),
+    /// The addresses of parcel repositories (CM API: `REMOTE_PARCEL_REPO_URLS` of `/cm/config`).
+    ///
+    /// The reply has a field `url/N` for each.
+    Repositories,
+    /// A version of a product (CM API: `ApiParcel`).
+    ///
+    /// The reply has `stage` (absent where the manager knows no such parcel), `errors`, and a field
+    /// `version/VERSION` with the stage of each version of the product; `products` names all
+    /// products, separated by blanks.
+    Parcel(Arc<str>, Arc<str>),
 }
 
 impl fmt::Display for Entity {
@@ -75,6 +85,39 @@ impl fmt::Display for Entity {
         match self {
             Entity::Host(name) => write!(f, "host/{name}"),
             Entity::RoleGroup(service, group) => write!(f, "{service}/{group}"),
+            Entity::Repositories => f.write_str("repositories"),
+            Entity::Parcel(product, version) => write!(f, "{product} {version}"),
+        }
+    }
+}
+
+/// A move of a parcel from one stable stage to the next (CM API: the commands of a parcel).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParcelMove {
+    /// To the manager.
+    Download,
+    /// From the manager to all hosts.
+    Distribute,
+    /// Into use.
+    Activate,
+    /// Out of use.
+    Deactivate,
+    /// Away from the hosts.
+    Undistribute,
+    /// Away from the manager.
+    Remove,
+}
+
+impl ParcelMove {
+    /// Returns what is said of it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ParcelMove::Download => "download",
+            ParcelMove::Distribute => "distribute",
+            ParcelMove::Activate => "activate",
+            ParcelMove::Deactivate => "deactivate",
+            ParcelMove::Undistribute => "remove from hosts",
+            ParcelMove::Remove => "remove download",
         }
     }
 }
@@ -104,6 +147,11 @@ pub enum Call {
     MoveToBase(Vec<Arc<str>>),
     /// Remove a role config group that has no roles (CM API: `DELETE …/roleConfigGroups/{g}`).
     RemoveGroup,
+    /// Set the addresses of parcel repositories, and look for parcels there (CM API:
+    /// `/cm/commands/refreshParcelRepos`).
+    SetRepositories(Vec<Arc<str>>),
+    /// Bring a parcel to its next stage, and wait for it.
+    Parcel(ParcelMove),
 }
 
 impl fmt::Display for Call {
@@ -127,6 +175,8 @@ impl fmt::Display for Call {
             Call::MoveRoles(roles) => write!(f, "move in {}", roles.join(" ")),
             Call::MoveToBase(roles) => write!(f, "move to base {}", roles.join(" ")),
             Call::RemoveGroup => f.write_str("remove role config group"),
+            Call::SetRepositories(urls) => write!(f, "set repositories {}", urls.join(" ")),
+            Call::Parcel(step) => f.write_str(step.word()),
         }
     }
 }

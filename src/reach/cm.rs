@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::catalogue::{Catalogue, Catalogues, read_items};
-use super::cm_command;
+use super::cm_command::{self, Line};
 use super::cm_entity::{self, Place};
 use super::cm_scope::{Found, Overview, Service, Session, find, service_path, text, unknown};
 use super::cm_wants::Wants;
+use super::failure::Failure;
 use super::http::{Http, Trouble};
-use super::{Limits, ManagerReading, Written};
+use super::{Limits, ManagerReading, Progress, Written};
 use crate::model::connection::ManagerConnection;
 use crate::model::digest::Ledger;
 use crate::model::manager::{
@@ -33,7 +34,9 @@ const NEWEST_API: u32 = 58;
 pub struct Cm {
     http: Http,
     cluster: Option<String>,
+    side: Arc<str>,
     catalogues: PathBuf,
+    progress: Progress,
     ledger: Mutex<Arc<Ledger>>,
     session: OnceCell<Result<Session, Trouble>>,
 }
@@ -43,6 +46,8 @@ impl Cm {
     pub fn new(way: ManagerConnection, limits: &Limits, ledger: Arc<Ledger>) -> Cm {
         Cm {
             cluster: way.cluster.clone(),
+            side: way.side.clone(),
+            progress: limits.progress.clone(),
             http: Http::new(way, limits),
             catalogues: limits.catalogues.clone(),
             ledger: Mutex::new(ledger),
@@ -175,7 +180,24 @@ impl Cm {
                 false => None,
             }
         };
-        let (mut services, hosts) = tokio::join!(services, hosts);
+        let parcels = async {
+            match (wants.parcels, &session.cluster) {
+                (false, _) => None,
+                (true, Ok(cluster)) => {
+                    let path = format!("/clusters/{}/parcels", percent(cluster));
+                    Some(self.list(session, &path).await)
+                }
+                (true, Err(said)) => Some(Err(Trouble::Refused(0, said.clone()))),
+            }
+        };
+        let settings = async {
+            match wants.settings {
+                true => Some(self.list(session, "/cm/config").await),
+                false => None,
+            }
+        };
+        let (mut services, hosts, parcels, settings) =
+            tokio::join!(services, hosts, parcels, settings);
         if let Some(Ok(services)) = &mut services {
             let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
             let roles = self.members(session, services, &wants.roles, "roles");
@@ -187,7 +209,7 @@ impl Cm {
                 services.entry(name).or_default().roles = Some(list);
             }
         }
-        Overview { services, hosts }
+        Overview { services, hosts, parcels, settings }
     }
 
     async fn services(
@@ -337,9 +359,15 @@ impl Cm {
         Written { outcome, replies }
     }
 
-    async fn send(&self, actions: &[Action], message: &str) -> Result<(), String> {
+    async fn send(&self, actions: &[Action], message: &str) -> Result<(), Failure> {
         let session = self.session.get_or_init(|| self.open()).await;
-        let session = session.as_ref().map_err(ToString::to_string)?;
+        let session = session.as_ref().map_err(|trouble| Failure::from(trouble.clone()))?;
+        let line = Line {
+            http: &self.http,
+            api: &session.api,
+            progress: &self.progress,
+            side: &self.side,
+        };
         let mut places: HashMap<&Entity, Place> = HashMap::new();
         for action in actions {
             match action {
@@ -352,9 +380,8 @@ impl Cm {
                         Entry::Occupied(known) => known.into_mut(),
                         Entry::Vacant(new) => new.insert(self.place(session, entity).await?),
                     };
-                    cm_command::call(&self.http, &session.api, place, call)
-                        .await
-                        .map_err(|said| format!("{call}: {said}"))?;
+                    let called = cm_command::call(line, place, call).await;
+                    called.map_err(|failure| failure.during(call))?;
                 }
                 Action::Host(..) => return Err("a manager cannot run this".into()),
             }
@@ -377,7 +404,7 @@ impl Cm {
         scope: &ConfigScope,
         entries: &[(Arc<str>, Option<Argument>)],
         message: &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         let mut wants = Wants::default();
         wants.scope(scope);
         let overview = self.overview(session, &wants).await;
@@ -391,7 +418,7 @@ impl Cm {
             })
             .collect();
         let path = format!("{}{}?message={}", session.api, found.path, percent(message));
-        self.http.put(&path, &json!({ "items": items })).await.map_err(|t| t.to_string())?;
+        self.http.put(&path, &json!({ "items": items })).await?;
         self.remember(&ledger_place(&session.identity, scope), entries);
         Ok(())
     }

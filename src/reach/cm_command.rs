@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::cm_entity::Place;
+use super::cm_parcel::{self, REPOSITORIES};
 use super::cm_scope::text;
+use super::failure::Failure;
 use super::http::{Http, Trouble};
+use super::progress::{Progress, Thing};
 use crate::model::manager::Call;
 use crate::model::quote::percent;
 
@@ -21,10 +24,40 @@ const OUTAGE: Duration = Duration::from_secs(30 * 60);
 /// Deepest generation of commands looked into.
 const DEEPEST: usize = 6;
 
+/// The line to a manager over which calls are made.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) http: &'a Http,
+    /// Path of the API version.
+    pub(super) api: &'a str,
+    /// Told of what takes long.
+    pub(super) progress: &'a Progress,
+    /// The side, for what is told.
+    pub(super) side: &'a str,
+}
+
+impl Line<'_> {
+    /// Begins to tell of something that takes long.
+    pub(super) fn about(&self, what: impl std::fmt::Display) -> Thing<'_> {
+        self.progress.about(format!("{}: {what}", self.side))
+    }
+
+    /// Reads a path below the API version.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Trouble> {
+        self.http.get_json(&format!("{}{path}", self.api)).await
+    }
+
+    /// Posts to a path below the API version, once.
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<String, Trouble> {
+        self.http.post(&format!("{}{path}", self.api), body).await
+    }
+}
+
 /// Does `call` to the thing at `place`. It is sent once.
 ///
 /// Errors: why it failed, or that its outcome is unknown.
-pub(super) async fn call(http: &Http, api: &str, place: &Place, call: &Call) -> Result<(), String> {
+pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(), Failure> {
+    let Line { http, api, .. } = line;
     let (thing, list) = (format!("{api}{}", place.path), format!("{api}{}", place.list));
     let tags = format!("{list}/{}/tags", percent(&place.name));
     let sent = match call {
@@ -33,10 +66,10 @@ pub(super) async fn call(http: &Http, api: &str, place: &Place, call: &Call) -> 
         Call::RemoveTags(list) => http.delete(&tags, Some(&tag_list(list))).await,
         Call::Maintenance(is_on) => {
             let word = if *is_on { "enter" } else { "exit" };
-            let path = format!("{thing}/commands/{word}MaintenanceMode");
-            return run(http, api, &path, None).await;
+            let path = format!("{}/commands/{word}MaintenanceMode", place.path);
+            return run(line, &path, None).await;
         }
-        Call::Commission(is_in) => return commission(http, api, place, *is_in).await,
+        Call::Commission(is_in) => return commission(line, place, *is_in).await,
         Call::AddGroup(role_type, shown) => {
             let (role_type, shown) = (&**role_type, &**shown);
             let group = json!({
@@ -48,8 +81,14 @@ pub(super) async fn call(http: &Http, api: &str, place: &Place, call: &Call) -> 
         Call::MoveRoles(roles) => http.put(&format!("{thing}/roles"), &name_list(roles)).await,
         Call::MoveToBase(roles) => http.put(&format!("{list}/roles"), &name_list(roles)).await,
         Call::RemoveGroup => http.delete(&thing, None).await,
+        Call::SetRepositories(urls) => {
+            let items = json!([{ "name": REPOSITORIES, "value": urls.join(",") }]);
+            http.put(&thing, &json!({ "items": items })).await?;
+            return run(line, "/cm/commands/refreshParcelRepos", None).await;
+        }
+        Call::Parcel(step) => return cm_parcel::bring(line, place, *step).await,
     };
-    sent.map_err(|trouble| trouble.to_string())
+    sent.map_err(Failure::from)
 }
 
 fn name_list(names: &[Arc<str>]) -> Value {
@@ -60,69 +99,93 @@ fn tag_list(tags: &[(Arc<str>, Arc<str>)]) -> Value {
     tags.iter().map(|(name, value)| json!({ "name": &**name, "value": &**value })).collect()
 }
 
-/// Takes a host out of service or back in. A command that already does so is waited for first: it
-/// may well be that of a run that was interrupted.
-async fn commission(http: &Http, api: &str, place: &Place, is_in: bool) -> Result<(), String> {
+/// Takes a host out of service or back in.
+async fn commission(line: Line<'_>, place: &Place, is_in: bool) -> Result<(), Failure> {
     let word = if is_in { "hostsRecommission" } else { "hostsDecommission" };
-    let said = |trouble: Trouble| trouble.to_string();
-    let active = http.get_json(&format!("{api}/cm/commands")).await.map_err(said)?;
-    let active = active.get("items").and_then(Value::as_array).into_iter().flatten();
-    for command in active.filter(|command| name(command).eq_ignore_ascii_case(word)) {
-        let _ = follow(http, api, command.clone()).await?;
-        let host = http.get_json(&format!("{api}{}", place.path)).await.map_err(said)?;
+    if adopt(line, "/cm/commands", word).await? {
+        let host = line.get(&place.path).await?;
         let wanted = if is_in { "COMMISSIONED" } else { "DECOMMISSIONED" };
         if text(&host, "commissionState") == Some(wanted) {
             return Ok(());
         }
     }
-    let path = format!("{api}/cm/commands/{word}");
-    run(http, api, &path, Some(&json!({ "items": [&place.name] }))).await
+    run(line, &format!("/cm/commands/{word}"), Some(&json!({ "items": [&place.name] }))).await
+}
+
+/// Waits for the commands called `word` that run already, as `list` tells: they may well be those of
+/// a run that was interrupted. Returns whether there were any.
+pub(super) async fn adopt(line: Line<'_>, list: &str, word: &str) -> Result<bool, Failure> {
+    let active = line.get(list).await?;
+    let active = active.get("items").and_then(Value::as_array).into_iter().flatten();
+    let mut found = false;
+    for command in active.filter(|command| name(command).eq_ignore_ascii_case(word)) {
+        found = true;
+        follow(line, command.clone()).await?;
+    }
+    Ok(found)
 }
 
 /// Submits a command once and follows it by its id until it has ended, with all it started.
-async fn run(http: &Http, api: &str, path: &str, body: Option<&Value>) -> Result<(), String> {
-    let text = http.post(path, body).await.map_err(|trouble| trouble.to_string())?;
+pub(super) async fn run(line: Line<'_>, path: &str, body: Option<&Value>) -> Result<(), Failure> {
+    let text = line.post(path, body).await?;
     let command = serde_json::from_str(&text)
         .map_err(|error| format!("submitted, but the answer is not a command: {error}"))?;
-    let command = follow(http, api, command).await?;
-    match failure(http, api, &command).await {
-        Some(said) => Err(said),
+    let command = follow(line, command).await?;
+    match failure(line, &command).await {
+        Some(said) => Err(said.into()),
         None => Ok(()),
     }
 }
 
 /// Waits until a command has ended; returns it as it is then.
-async fn follow(http: &Http, api: &str, command: Value) -> Result<Value, String> {
+pub(super) async fn follow(line: Line<'_>, command: Value) -> Result<Value, Failure> {
     let (mut command, begun) = (command, Instant::now());
+    let told =
+        line.about(format!("{} {}", name(&command), command.get("id").unwrap_or(&Value::Null)));
     let (mut pause, mut seen) = (Duration::from_millis(250), Instant::now());
     while command.get("active").and_then(Value::as_bool).unwrap_or(false) {
         let Some(id) = command.get("id").and_then(Value::as_i64) else {
             return Err("the manager gave the command no id; its outcome is unknown".into());
         };
         if begun.elapsed() > LONGEST {
-            return Err(format!("command {id} still runs after {} h", LONGEST.as_secs() / 3600));
+            let hours = LONGEST.as_secs() / 3600;
+            return Err(format!("command {id} still runs after {hours} h").into());
         }
         sleep(pause).await;
         pause = (pause * 2).min(PAUSE);
-        match look(http, api, id).await {
-            Ok(now) => (command, seen) = (now, Instant::now()),
+        match look(line, id).await {
+            Ok(now) => {
+                (command, seen) = (now, Instant::now());
+                told.tell(&how_far(&command));
+            }
             // A manager that starts anew takes its time, and its commands go on.
             Err(Trouble::Unknown(_)) if seen.elapsed() < OUTAGE => {}
             Err(trouble) => {
-                return Err(format!("command {id} was not seen to its end: {trouble}"));
+                return Err(format!("command {id} was not seen to its end: {trouble}").into());
             }
         }
     }
     Ok(command)
 }
 
-async fn look(http: &Http, api: &str, id: i64) -> Result<Value, Trouble> {
-    http.get_json(&format!("{api}/commands/{id}")).await
+async fn look(line: Line<'_>, id: i64) -> Result<Value, Trouble> {
+    line.get(&format!("/commands/{id}")).await
+}
+
+/// Says how many of its parts a command has done.
+fn how_far(command: &Value) -> String {
+    let parts = command.pointer("/children/items").and_then(Value::as_array);
+    let parts = parts.map(Vec::as_slice).unwrap_or_default();
+    let is_done = |part: &&Value| part.get("active").and_then(Value::as_bool) == Some(false);
+    match parts.len() {
+        0 => "runs".into(),
+        all => format!("{} of {all} parts done", parts.iter().filter(is_done).count()),
+    }
 }
 
 /// Says why a command that has ended failed. One that "succeeds" with a failed child is a failure.
 /// The useful words may be at the top or deep down (CM API): the deepest that has some is heard.
-async fn failure(http: &Http, api: &str, command: &Value) -> Option<String> {
+async fn failure(line: Line<'_>, command: &Value) -> Option<String> {
     let success = |command: &Value| command.get("success").and_then(Value::as_bool);
     if success(command).is_none() {
         return Some(format!("{} does not say how it ended", name(command)));
@@ -142,7 +205,7 @@ async fn failure(http: &Http, api: &str, command: &Value) -> Option<String> {
             // Children come one generation at a time.
             let id = child.get("id").and_then(Value::as_i64).filter(|id| *id >= 0);
             let whole = match id {
-                Some(id) => look(http, api, id).await.unwrap_or_else(|_| child.clone()),
+                Some(id) => look(line, id).await.unwrap_or_else(|_| child.clone()),
                 None => child.clone(),
             };
             open.push((whole, depth + 1));

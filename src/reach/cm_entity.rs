@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::cm_parcel;
 use super::cm_scope::{
     Overview, Service, Session, host, listed, service, service_path, text, unknown,
 };
@@ -21,6 +22,8 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::RoleGroup(name, group) => {
             service(session, overview, name).and_then(|service| group_fields(service, group))
         }
+        Entity::Repositories => cm_parcel::repository_fields(overview),
+        Entity::Parcel(product, version) => cm_parcel::fields(overview, product, version),
     };
     match fields {
         Ok(fields) => Reply::Fields(Arc::new(fields)),
@@ -59,6 +62,17 @@ pub(super) fn path(
             service(session, overview, owner)?;
             let list = format!("{}/roleConfigGroups", service_path(session, owner));
             (list, group.to_string(), group.to_string())
+        }
+        Entity::Repositories => {
+            let path = "/cm/config".to_string();
+            return Ok(Place { list: path.clone(), path, name: "repositories".into() });
+        }
+        Entity::Parcel(product, version) => {
+            let cluster = session.cluster.as_ref().map_err(|said| unknown(said))?;
+            let list = format!("/clusters/{}/parcels", percent(cluster));
+            let (product, number) = (percent(product), percent(version));
+            let path = format!("{list}/products/{product}/versions/{number}");
+            return Ok(Place { path, list, name: entity.to_string() });
         }
     };
     Ok(Place { path: format!("{list}/{}", percent(&id)), list, name })
@@ -146,7 +160,7 @@ fn host_fields(host: &Json, api: u32) -> Vec<Field> {
     fields
 }
 
-fn field(name: &'static str, live: Live) -> Field {
+pub(super) fn field(name: &'static str, live: Live) -> Field {
     Field { name: name.into(), live }
 }
 

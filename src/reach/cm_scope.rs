@@ -40,6 +40,9 @@ pub(super) struct Service {
 pub(super) struct Overview {
     pub(super) services: Option<Result<IndexMap<String, Service>, Trouble>>,
     pub(super) hosts: Option<Result<Vec<Value>, Trouble>>,
+    pub(super) parcels: Option<Result<Vec<Value>, Trouble>>,
+    /// What is set of the manager's own settings.
+    pub(super) settings: Option<Result<Vec<Value>, Trouble>>,
 }
 
 /// A scope found on this manager.

@@ -15,6 +15,10 @@ pub(super) struct Wants<'a> {
     pub(super) roles: HashSet<&'a str>,
     /// Whether the hosts are needed.
     pub(super) hosts: bool,
+    /// Whether the parcels are needed.
+    pub(super) parcels: bool,
+    /// Whether the manager's own settings are needed.
+    pub(super) settings: bool,
 }
 
 impl<'a> Wants<'a> {
@@ -36,6 +40,8 @@ impl<'a> Wants<'a> {
     pub(super) fn entity(&mut self, entity: &'a Entity) {
         match entity {
             Entity::Host(_) => self.hosts = true,
+            Entity::Parcel(..) => self.parcels = true,
+            Entity::Repositories => self.settings = true,
             Entity::RoleGroup(service, _) => {
                 self.services.insert(service);
                 self.groups.insert(service);

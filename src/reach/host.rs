@@ -121,9 +121,9 @@ impl Host {
                 let failed = answer.actions.iter().find_map(|outcome| outcome.clone().err());
                 let reached = answer.actions.len() == actions.len();
                 let outcome = match failed {
-                    Some(reason) => Err(crate::model::secret::mask(&reason).into_owned()),
+                    Some(reason) => Err(crate::model::secret::mask(&reason).into_owned().into()),
                     None if reached => Ok(()),
-                    None => Err(format!("the outcome is unknown: {}", explain(&output))),
+                    None => Err(format!("the outcome is unknown: {}", explain(&output)).into()),
                 };
                 Written { outcome, replies: answer.replies }
             }

@@ -11,6 +11,7 @@ use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::Limits;
+use super::failure::Failure;
 use super::retry::Pauses;
 use super::talk::chain;
 use crate::model::connection::ManagerConnection;
@@ -39,8 +40,17 @@ impl std::fmt::Display for Trouble {
             Trouble::NotFound(said) | Trouble::Login(said) | Trouble::Unknown(said) => {
                 f.write_str(said)
             }
+            // What was never sent has no status.
+            Trouble::Refused(0, said) => f.write_str(said),
             Trouble::Refused(status, said) => write!(f, "{said} (HTTP {status})"),
         }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        let is_lost = matches!(trouble, Trouble::Unknown(_));
+        Failure { said: trouble.to_string(), is_lost }
     }
 }
 

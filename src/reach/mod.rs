@@ -7,12 +7,15 @@ pub mod catalogue;
 pub mod cm;
 mod cm_command;
 mod cm_entity;
+mod cm_parcel;
 mod cm_scope;
 mod cm_wants;
+mod failure;
 pub mod fake;
 pub mod host;
 pub mod http;
 pub mod local;
+mod progress;
 pub mod retry;
 pub mod script;
 pub mod ssh;
@@ -31,6 +34,9 @@ use crate::model::connection::{HostConnection, ManagerConnection};
 use crate::model::digest::Ledger;
 use crate::model::manager::ManagerIdentity;
 use crate::model::question::{Action, Question, Reply};
+
+pub use failure::Failure;
+pub use progress::Progress;
 
 /// How long a login on a host lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +70,8 @@ pub struct Limits {
     pub catalogues: PathBuf,
     /// Command stand-ins for hosts that are directories.
     pub commands: Option<PathBuf>,
+    /// Told of what takes long.
+    pub progress: Progress,
 }
 
 /// What was read from one host.
@@ -96,8 +104,8 @@ pub struct ManagerReading {
 /// What writing to a target came to.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// `Err` with the reason when an action failed.
-    pub outcome: Result<(), String>,
+    /// `Err` when an action failed.
+    pub outcome: Result<(), Failure>,
     /// Read back afterwards, in the order of the questions.
     pub replies: Vec<Reply>,
 }
@@ -264,6 +272,6 @@ impl Written {
     /// Returns the outcome of a write that could not be tried.
     pub fn failed(questions: &[Question], reason: &str) -> Written {
         let reason = crate::model::secret::mask(reason).into_owned();
-        Written { replies: all_unknown(questions, &reason), outcome: Err(reason) }
+        Written { replies: all_unknown(questions, &reason), outcome: Err(reason.into()) }
     }
 }

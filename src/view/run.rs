@@ -19,6 +19,11 @@ pub fn event(event: &Event) -> Option<String> {
     }
 }
 
+/// Returns the line for something that takes long.
+pub fn progress(line: &str) -> String {
+    format!("{}  {line}\n", paint(DIM, "      …  "))
+}
+
 /// Returns the recap of an apply.
 pub fn recap(report: &Report) -> String {
     let mut out = String::new();
