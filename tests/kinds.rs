@@ -185,6 +185,11 @@ fn the_example_of_every_manual_page_is_sound() {
         let example = manual.split("```yaml").nth(1).and_then(|rest| rest.split("```").next());
         let example = example.unwrap_or_else(|| panic!("{name} has no example"));
         let list = yaml::parse(&Arc::from(name), example, Dialect::Core).unwrap();
+        if kind.info().is_implied() {
+            // Not declared as a resource: the example is a part of pair.yaml.
+            assert!(list.as_map().is_some(), "{name}");
+            continue;
+        }
         for item in list.as_list().unwrap() {
             let args = item
                 .get(name)

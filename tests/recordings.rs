@@ -31,7 +31,8 @@ fn converges(project: &Project, expected: &[(&str, &[&str])]) {
         project.drsync(&["plan", "-i", "inv", "--json", "--detailed-exitcode"]).expect(2).json();
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     for instance in plan["instances"].as_array().unwrap() {
-        if instance["verdict"] == "change" {
+        // What restarts follow is told by tests of their own.
+        if instance["verdict"] == "change" && instance["kind"] != "cm.restart" {
             let names = instance["attributes"].as_array().unwrap().iter();
             let names = names.map(|a| a["name"].as_str().unwrap().to_string()).collect();
             found.push((instance["address"].as_str().unwrap().to_string(), names));

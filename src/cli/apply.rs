@@ -183,6 +183,7 @@ async fn carry_out(
         plan: found,
         world: built.world.clone(),
         journal,
+        state: built.state.clone(),
         message: format!("drsync {run}{ticket}"),
         run,
         parallel: usize::from(part.parallel),

@@ -85,6 +85,9 @@ pub async fn build<'a>(
             },
         }
     }
+    for way in &mut managers {
+        way.unsettled = state.unsettled(&way.side);
+    }
     let commands = prepare_hosts(inventory, &state, &hosts)?;
     let runtime = runtime_folder().map_err(failed)?;
     let limits = Limits {
@@ -156,6 +159,7 @@ pub async fn simulate(
         Fault::new(code, Diagnostic::error(said).because(error.to_string()))
     })?;
     let way = ManagerConnection {
+        unsettled: None,
         side: side.clone(),
         url: manager.url().to_string(),
         user,

@@ -15,6 +15,8 @@ use super::graph::{Index, Point};
 use super::instance::Instance;
 use super::journal::Journal;
 use super::plan::{Prepared, compare};
+use super::restart;
+use super::state::State;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Verdict;
 use crate::model::plan::Plan;
@@ -35,6 +37,8 @@ pub struct Job {
     pub world: Arc<World>,
     /// Written ahead.
     pub journal: Journal,
+    /// What is remembered between runs.
+    pub state: State,
     /// The run's id.
     pub run: String,
     /// The reason given to managers: `drsync RUN TICKET`.
@@ -294,7 +298,10 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
     let delta = compare(&job.inventory, instance, &replies);
     let planned = job.plan.instances[planned].delta.as_deref();
     match delta.verdict() {
-        Verdict::InSync => return Outcome::Unchanged,
+        Verdict::InSync => {
+            settled(job, instance);
+            return Outcome::Unchanged;
+        }
         Verdict::Unknown => {
             let reason = unknown_reason(&delta).unwrap_or_default();
             return Outcome::Failed(format!("could not be read before the write: {reason}"));
@@ -306,23 +313,51 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
         }
         Verdict::Change => {}
     }
-    if !moved && let Some(what) = planned.and_then(|planned| difference(planned, &delta)) {
+    // What is stale then is what counts, not what was foreseen.
+    let is_foreseen = instance.shared.kind.info().is_implied();
+    if !moved
+        && !is_foreseen
+        && let Some(what) = planned.and_then(|planned| difference(planned, &delta))
+    {
         return Outcome::Failed(format!("moved since the plan: {what}"));
     }
     if let Err(reason) = job.journal.intent(&instance.address.to_string(), effects(&delta)) {
         job.stop.store(true, Ordering::Relaxed);
         return Outcome::Failed(reason);
     }
-    let outcome = write(job, i, delta, replies).await;
+    let outcome = match mark_unsettled(job, instance) {
+        Ok(()) => write(job, i, delta, replies).await,
+        Err(reason) => Outcome::Failed(reason),
+    };
     let reason = match &outcome {
         Outcome::Failed(reason) => Some(reason.as_str()),
         _ => None,
     };
+    if outcome == Outcome::Changed {
+        settled(job, instance);
+    }
     if let Err(reason) = job.journal.end(&instance.address.to_string(), outcome.word(), reason) {
         job.stop.store(true, Ordering::Relaxed);
         return Outcome::Failed(reason);
     }
     outcome
+}
+
+/// Notes that all is known of what was written to a manager, once its services were looked at and
+/// are fresh.
+fn settled(job: &Job, instance: &Instance) {
+    if instance.address.kind == restart::KIND {
+        job.state.clear_unsettled(instance.address.target.side());
+    }
+}
+
+/// Notes on disk that a manager is written to, so that a run that is interrupted is followed by one
+/// that waits until the manager has found out what is stale.
+fn mark_unsettled(job: &Job, instance: &Instance) -> Result<(), String> {
+    match (&instance.address.target, &instance.shared.unsettles) {
+        (Target::Manager { side }, Some(_)) => job.state.mark_unsettled(side),
+        _ => Ok(()),
+    }
 }
 
 async fn look(job: &Job, i: usize) -> Vec<Reply> {

@@ -14,6 +14,7 @@ use crate::model::plan::Plan;
 pub fn refusals(inventory: &Inventory, plan: &Plan, now: Timestamp) -> Vec<String> {
     let mut reasons = protected(plan);
     reasons.extend(too_many_hosts(inventory, plan));
+    reasons.extend(too_many_restarts(inventory, plan));
     reasons.extend(outside_windows(inventory, plan, now));
     reasons
 }
@@ -60,6 +61,21 @@ fn too_many_hosts(inventory: &Inventory, plan: &Plan) -> Vec<String> {
         }
     }
     reasons
+}
+
+/// Checks `policy.max_restarts`, side by side.
+fn too_many_restarts(inventory: &Inventory, plan: &Plan) -> Vec<String> {
+    let Some(most) = inventory.world.pair.policy.max_restarts else { return Vec::new() };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let beyond = plan.restarts.iter().filter(|(_, services)| **services > most);
+    beyond
+        .map(|(side, services)| {
+            format!(
+                "{services} services of {side} may have to be restarted, more than \
+                 policy.max_restarts allows ({most})"
+            )
+        })
+        .collect()
 }
 
 /// Checks that an open window covers every side that would change.

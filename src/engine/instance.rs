@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use crate::kinds::{self, AnyKind, Claim, Decoded, Link};
+use crate::kinds::{self, AnyKind, Claim, Decoded, Link, Unsettles};
 use crate::lang::expand::Declared;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Problem;
@@ -26,6 +26,8 @@ pub struct Shared {
     pub questions: Vec<Question>,
     /// What must come first, if declared.
     pub needs: Vec<Link>,
+    /// What may run outdated configuration after a change.
+    pub unsettles: Option<Unsettles>,
     /// Which file's content it decides.
     pub claim: Option<Claim>,
 }
@@ -144,6 +146,7 @@ impl Builder<'_> {
             key: Arc::from(kind.key(&args)),
             questions: kind.ask(&args),
             needs: kind.needs(&args),
+            unsettles: kind.unsettles(&args),
             claim: kind.claims(&args),
             args,
             node,

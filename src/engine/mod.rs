@@ -8,6 +8,7 @@ pub mod journal;
 pub mod lock;
 pub mod plan;
 pub mod read;
+mod restart;
 pub mod saved;
 pub mod select;
 pub mod state;

@@ -1,6 +1,6 @@
 //! Reads everything, compares everything, touches nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use regex::Regex;
@@ -8,6 +8,7 @@ use regex::Regex;
 use super::graph::{self, Index, Order, Point};
 use super::instance::{self, Instance};
 use super::read::{self, Readings, Sheets};
+use super::restart::{self, Forecast};
 use super::select::Chosen;
 use crate::lang::expand;
 use crate::lang::inventory::Inventory;
@@ -65,7 +66,10 @@ pub async fn plan(
     with_evidence: bool,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let readings = read::read(world, &prepared.sheets).await;
-    decide(inventory, prepared, readings, with_evidence)
+    let mut plan = decide(inventory, prepared, readings, with_evidence)?;
+    restart::complete(&mut plan, world, inventory.world.pair.policy.restart).await;
+    plan.digest = digest(&plan);
+    Ok(plan)
 }
 
 /// Compares what was read with what is declared. Pure.
@@ -81,11 +85,13 @@ pub fn decide(
     let mut planned = Vec::with_capacity(prepared.instances.len());
     let mut scopes: HashMap<(&str, String), usize> = HashMap::new();
     let mut moving = Moving::new(&prepared.order);
+    let mut forecast = Forecast::new(inventory.world.pair.policy.restart);
     for i in prepared.order.instances() {
         let instance = &prepared.instances[i];
+        let address = &instance.address;
         let replies = prepared.sheets.replies(&readings, i);
         if let Some(Reply::Config(config)) = replies.first() {
-            let scope = (&**instance.address.target.side(), config.path.clone());
+            let scope = (&**address.target.side(), config.path.clone());
             if let Some(first) = scopes.insert(scope, i) {
                 mistakes.push(one_scope(inventory, &prepared.instances[first], instance));
             }
@@ -94,8 +100,12 @@ pub fn decide(
         if delta.is_curable && moving.before(i) {
             delta = delta.postponed();
         }
+        if address.kind == restart::KIND {
+            forecast.foresee(address.target.side(), &replies, &mut delta);
+        }
         if delta.verdict() == Verdict::Change {
             moving.changes(i);
+            forecast.note(instance);
         }
         for problem in &delta.problems {
             let mistake = instance::located(problem, &instance.shared.node);
@@ -115,6 +125,7 @@ pub fn decide(
         coverage: readings.coverage,
         identities: readings.identities,
         digest: String::new(),
+        restarts: BTreeMap::new(),
     };
     plan.digest = digest(&plan);
     Ok(plan)

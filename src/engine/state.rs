@@ -1,7 +1,9 @@
-//! What drsync must remember between runs: the ledger of applied secrets.
+//! What drsync must remember between runs: the ledger of applied secrets, and managers of which it
+//! is not known yet what the last writes made stale.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::model::digest::Ledger;
 
@@ -26,6 +28,29 @@ impl State {
     pub fn create(&self) -> Result<(), String> {
         std::fs::create_dir_all(&self.folder)
             .map_err(|error| format!("cannot create `{}`: {error}", self.folder.display()))
+    }
+
+    /// Notes that something is about to be written to the manager of `side`, of which the services
+    /// that it makes stale are not known yet.
+    pub fn mark_unsettled(&self, side: &str) -> Result<(), String> {
+        self.create()?;
+        write_private(&self.unsettled_mark(side), "")
+    }
+
+    /// Notes that all is known of what was written to the manager of `side`.
+    pub fn clear_unsettled(&self, side: &str) {
+        // A mark that stays costs the next run a moment.
+        let _ = std::fs::remove_file(self.unsettled_mark(side));
+    }
+
+    /// Returns how long ago a run wrote to the manager of `side` and did not see what became of it.
+    pub fn unsettled(&self, side: &str) -> Option<Duration> {
+        let written = std::fs::metadata(self.unsettled_mark(side)).ok()?.modified().ok()?;
+        written.elapsed().ok()
+    }
+
+    fn unsettled_mark(&self, side: &str) -> PathBuf {
+        self.path(&format!("unsettled-{side}"))
     }
 
     /// Reads the ledger; a new one gets `key`.

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Kind, Link, argument, problem, unanswered};
+use super::{Kind, Link, Unsettles, argument, problem, unanswered};
 use crate::format::setting::{Sort, normalise, unit};
 use crate::format::{hadoop_xml, properties, units};
 use crate::model::change::Problem;
@@ -172,6 +172,11 @@ impl Kind for CmConfig {
         }
         unmanaged(args, config, &declared, &mut delta);
         delta
+    }
+
+    fn unsettles(args: &Args) -> Option<Unsettles> {
+        let scope = args.config_scope()?;
+        scope.service().map(|service| Unsettles::Service(service.clone()))
     }
 
     fn needs(args: &Args) -> Vec<Link> {

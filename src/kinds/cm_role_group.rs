@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::shared::state::State;
-use super::{Kind, problem, unanswered};
+use super::{Kind, Unsettles, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity, MANAGEMENT_SERVICE};
@@ -198,6 +198,10 @@ impl Kind for CmRoleGroup {
             calls.push(Call::RemoveGroup);
         }
         calls.into_iter().map(|call| Action::Call(args.entity(), call)).collect()
+    }
+
+    fn unsettles(args: &Args) -> Option<Unsettles> {
+        Some(Unsettles::Service(Arc::from(args.service.as_str())))
     }
 }
 

@@ -8,6 +8,7 @@ mod cm_config;
 mod cm_host;
 mod cm_parcel;
 mod cm_parcel_repository;
+mod cm_restart;
 mod cm_role_group;
 mod os_authorized_key;
 mod os_block;
@@ -85,6 +86,12 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns what may run outdated configuration after a change of it.
+    fn unsettles(args: &Self::Args) -> Option<Unsettles> {
+        let _ = args;
+        None
+    }
+
     /// Returns which file's content it decides. Whoever decides all of a file leaves nothing to
     /// others: the two would undo each other in every run.
     fn claims(args: &Self::Args) -> Option<Claim> {
@@ -109,6 +116,15 @@ impl Claim {
             Claim::Whole(path) | Claim::Part(path) => path,
         }
     }
+}
+
+/// What of a manager may run outdated configuration after a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsettles {
+    /// A service, and what depends on it.
+    Service(std::sync::Arc<str>),
+    /// Every service.
+    Cluster,
 }
 
 /// Names an instance on the same target, or all of a kind.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Claim, Kind, Link};
+use super::{Claim, Kind, Link, Unsettles};
 use crate::model::change::Problem;
 use crate::model::decode::decode;
 use crate::model::kind_info::{KindInfo, SCRIPTED};
@@ -20,6 +20,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_host::CmHost>(PhantomData),
     &Entry::<super::cm_parcel::CmParcel>(PhantomData),
     &Entry::<super::cm_parcel_repository::CmParcelRepository>(PhantomData),
+    &Entry::<super::cm_restart::CmRestart>(PhantomData),
     &Entry::<super::cm_role_group::CmRoleGroup>(PhantomData),
     &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),
@@ -96,6 +97,8 @@ pub trait AnyKind: Send + Sync {
     fn steps(&self, args: &Decoded, delta: &Delta, replies: &[Reply]) -> Vec<Action>;
     /// See [`Kind::needs`].
     fn needs(&self, args: &Decoded) -> Vec<Link>;
+    /// See [`Kind::unsettles`].
+    fn unsettles(&self, args: &Decoded) -> Option<Unsettles>;
     /// See [`Kind::claims`].
     fn claims(&self, args: &Decoded) -> Option<Claim>;
 }
@@ -149,6 +152,10 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn needs(&self, decoded: &Decoded) -> Vec<Link> {
         K::needs(args::<K>(decoded))
+    }
+
+    fn unsettles(&self, decoded: &Decoded) -> Option<Unsettles> {
+        K::unsettles(args::<K>(decoded))
     }
 
     fn claims(&self, decoded: &Decoded) -> Option<Claim> {

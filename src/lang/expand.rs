@@ -69,7 +69,9 @@ pub fn expand(
     let world = &inventory.world;
     let mut expander = Expander::new(inventory);
     let mut declared = Vec::new();
-    for (index, resource) in inventory.resources.iter().enumerate() {
+    let (implied, chosen): (Vec<_>, Vec<_>) =
+        inventory.resources.iter().enumerate().partition(|(_, r)| r.kind.is_implied());
+    for (index, resource) in chosen {
         if !wanted.resource(resource) {
             continue;
         }
@@ -99,6 +101,14 @@ pub fn expand(
                 }
             }
         }
+    }
+    let sides: Vec<Arc<str>> = world.pair.sides.keys().cloned().collect();
+    let at_manager = |side: &&Arc<str>| {
+        declared.iter().any(|d| matches!(&d.target, Target::Manager { side: own } if own == *side))
+    };
+    let sides: Vec<&Arc<str>> = sides.iter().filter(at_manager).collect();
+    for (index, resource) in implied {
+        expander.implied(index, resource, &sides, &mut declared, mistakes);
     }
     declared
 }
@@ -155,6 +165,39 @@ impl<'a> Expander<'a> {
             // A pattern that matches nothing was reported when the inventory was loaded.
             .or_insert_with_key(|pattern| inventory.hosts_of(pattern).unwrap_or_default())
             .clone()
+    }
+
+    /// What drsync declares itself concerns the sides at whose manager something else is declared.
+    fn implied(
+        &mut self,
+        index: usize,
+        resource: &Resource,
+        sides: &[&Arc<str>],
+        declared: &mut Vec<Declared>,
+        mistakes: &mut Vec<Diagnostic>,
+    ) {
+        let world = &self.inventory.world;
+        let is_for = |side: &Arc<str>| {
+            sides.contains(&side)
+                && (resource.sides.is_empty() || resource.sides.iter().any(|(s, _)| s == side))
+        };
+        match resource.kind.home {
+            Home::Manager => {
+                for side in sides.iter().filter(|side| is_for(side)) {
+                    self.one(index, resource, &Scope::of_side(world, side), declared, mistakes);
+                }
+            }
+            Home::Host => {
+                for host in self.hosts(resource) {
+                    let Some(side) = world.side_of[host].as_ref().filter(|side| is_for(side))
+                    else {
+                        continue;
+                    };
+                    let scope = self.scope_of(host, side);
+                    self.one(index, resource, &scope, declared, mistakes);
+                }
+            }
+        }
     }
 
     fn scope_of(&mut self, host: usize, side: &Arc<str>) -> Scope {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::hosts::Hosts;
+use super::implied;
 use super::module::Modules;
 use super::pair::Pair;
 use super::resource::Resource;
@@ -74,7 +75,8 @@ impl Inventory {
             true => assign_sides(&pair, &hosts, &mut sources.mistakes),
             false => Vec::new(),
         };
-        let resources = read_resources(folder, &project, &outside, &mut sources, &mut legible);
+        let mut resources = read_resources(folder, &project, &outside, &mut sources, &mut legible);
+        implied::add(&pair, outside.kinds, &mut resources);
         let world = World {
             hosts,
             pair,
@@ -264,6 +266,7 @@ impl Inventory {
             ]);
         }
         Ok(ManagerConnection {
+            unsettled: None,
             side: side.clone(),
             url: text,
             user: manager.user.clone().unwrap_or_default(),

@@ -5,6 +5,7 @@ pub mod expand;
 pub mod filters;
 pub mod hosts;
 pub mod hosts_file;
+mod implied;
 pub mod inventory;
 pub mod list;
 pub mod module;

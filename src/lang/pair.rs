@@ -180,6 +180,8 @@ pub struct Pair {
     pub translate: IndexMap<Arc<str>, IndexMap<Arc<str>, Node>>,
     /// Limits and habits.
     pub policy: Policy,
+    /// Where they are written.
+    pub policy_place: Option<Place>,
     /// Change windows.
     pub windows: Vec<Window>,
     /// What stands behind sandbox hosts.
@@ -204,6 +206,7 @@ impl Pair {
             order,
             translate: translate.unwrap_or_default(),
             policy,
+            policy_place: Some(node.place_of(&["policy"])),
             windows,
             sandbox: page.sandbox,
             sides,

@@ -52,6 +52,30 @@ pub struct Resource {
     pub folder: Option<Arc<std::path::Path>>,
 }
 
+impl Resource {
+    /// Returns a resource of `kind` called `name`, written at `place`, with nothing but arguments.
+    pub fn new(name: &str, kind: KindInfo, args: Node, place: Place) -> Resource {
+        Resource {
+            name: Arc::from(name),
+            kind,
+            args,
+            place,
+            hosts: None,
+            sides: Vec::new(),
+            when: Vec::new(),
+            repeat: None,
+            tags: Vec::new(),
+            requires: Vec::new(),
+            before: Vec::new(),
+            protect: false,
+            ignore: Vec::new(),
+            locals: Vec::new(),
+            within: Vec::new(),
+            folder: None,
+        }
+    }
+}
+
 /// A use of a module, as written.
 #[derive(Clone, Debug)]
 pub struct ModuleUse {
@@ -124,7 +148,8 @@ fn read_verb(
     modules: &dyn ModuleNames,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Item> {
-    if let Some(kind) = kinds.iter().find(|kind| kind.name == &*key.name) {
+    let is_it = |kind: &&KindInfo| kind.name == &*key.name && !kind.is_implied();
+    if let Some(kind) = kinds.iter().find(is_it) {
         if let Some((params, _)) = map.entry("params") {
             mistakes.push(
                 Diagnostic::error("`params` belongs to a module, not to a kind").at(&params.place),
@@ -157,6 +182,8 @@ fn blame_verbs(
     modules: &dyn ModuleNames,
     mistakes: &mut Vec<Diagnostic>,
 ) {
+    let (implied, kinds): (Vec<&KindInfo>, Vec<&KindInfo>) =
+        kinds.iter().partition(|kind| kind.is_implied());
     let is_verb = |name: &str| {
         name == "module" || modules.exists(name) || kinds.iter().any(|k| k.name == name)
     };
@@ -174,6 +201,12 @@ fn blame_verbs(
         );
     }
     for (key, _) in verbs.iter().filter(|(key, _)| !is_verb(&key.name)) {
+        if implied.iter().any(|kind| kind.name == &*key.name) {
+            let said = format!("`{}` is declared by drsync itself", key.name);
+            let hint = "what it does follows from `policy` and `servers` in pair.yaml".to_string();
+            mistakes.push(Diagnostic::error(said).at(&key.place).hint(hint));
+            continue;
+        }
         let of_modules = modules.names();
         let names = kinds.iter().map(|kind| kind.name).chain(COMMON);
         let names = names.chain(of_modules.iter().map(String::as_str));

@@ -61,4 +61,6 @@ pub struct ManagerConnection {
     pub ca: Option<PathBuf>,
     /// The cluster's name or display name; needed when the manager rules several.
     pub cluster: Option<String>,
+    /// How long ago a run wrote to it that did not see what became of it.
+    pub unsettled: Option<std::time::Duration>,
 }

@@ -20,5 +20,15 @@ pub struct KindInfo {
     pub takes_files: bool,
 }
 
+/// Kinds whose instances drsync declares by itself, from what `pair.yaml` says.
+const IMPLIED: [&str; 1] = ["cm.restart"];
+
+impl KindInfo {
+    /// True when drsync declares its instances by itself, and nobody else can.
+    pub fn is_implied(&self) -> bool {
+        IMPLIED.contains(&self.name)
+    }
+}
+
 /// The kind that runs the shell text of modules which are a kind of their own.
 pub const SCRIPTED: &str = "os.script";

@@ -78,6 +78,20 @@ pub enum Entity {
     /// `version/VERSION` with the stage of each version of the product; `products` names all
     /// products, separated by blanks.
     Parcel(Arc<str>, Arc<str>),
+    /// All services of the cluster and the management service, and whether what they run is what
+    /// is declared (CM API: `configStalenessStatus`).
+    ///
+    /// The reply has a field `service/NAME` for each: its type, its state and the staleness of its
+    /// roles and of its client configuration, separated by `|`; and, where several are stale, a
+    /// field `needs/NAME` with the services whose configuration it is built from.
+    Services,
+    /// What restarts of services would mean.
+    ///
+    /// The reply has for each service a field `roles/NAME`, how many of its roles run, and
+    /// `needs/NAME`, the services whose configuration it is built from.
+    Impact,
+    /// A service (CM API: `ApiService`).
+    Service(Arc<str>),
 }
 
 impl fmt::Display for Entity {
@@ -87,6 +101,9 @@ impl fmt::Display for Entity {
             Entity::RoleGroup(service, group) => write!(f, "{service}/{group}"),
             Entity::Repositories => f.write_str("repositories"),
             Entity::Parcel(product, version) => write!(f, "{product} {version}"),
+            Entity::Services => f.write_str("services"),
+            Entity::Impact => f.write_str("impact"),
+            Entity::Service(name) => f.write_str(name),
         }
     }
 }
@@ -152,6 +169,13 @@ pub enum Call {
     SetRepositories(Vec<Arc<str>>),
     /// Bring a parcel to its next stage, and wait for it.
     Parcel(ParcelMove),
+    /// Deploy the client configuration of a service (CM API: `deployClientConfig`).
+    DeployClientConfig,
+    /// Have those roles of a service that can read their configuration anew do so (CM API:
+    /// `roleCommands/refresh`).
+    Refresh,
+    /// Restart a service, its stale roles one after the other (`true`) or all roles at once.
+    Restart(bool),
 }
 
 impl fmt::Display for Call {
@@ -177,6 +201,10 @@ impl fmt::Display for Call {
             Call::RemoveGroup => f.write_str("remove role config group"),
             Call::SetRepositories(urls) => write!(f, "set repositories {}", urls.join(" ")),
             Call::Parcel(step) => f.write_str(step.word()),
+            Call::DeployClientConfig => f.write_str("deploy client configuration"),
+            Call::Refresh => f.write_str("refresh"),
+            Call::Restart(true) => f.write_str("rolling restart"),
+            Call::Restart(false) => f.write_str("restart"),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Plan {
     pub identities: Identities,
     /// Digest of the typed effects: equal effects, equal digest.
     pub digest: String,
+    /// Services that are stale or may be afterwards, by side.
+    pub restarts: BTreeMap<Arc<str>, usize>,
 }
 
 /// One instance of a plan.

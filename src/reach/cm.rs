@@ -14,6 +14,7 @@ use super::catalogue::{Catalogue, Catalogues, read_items};
 use super::cm_command::{self, Line};
 use super::cm_entity::{self, Place};
 use super::cm_scope::{Found, Overview, Service, Session, find, service_path, text, unknown};
+use super::cm_staleness::{self, Unsettled};
 use super::cm_wants::Wants;
 use super::failure::Failure;
 use super::http::{Http, Trouble};
@@ -21,7 +22,8 @@ use super::{Limits, ManagerReading, Progress, Written};
 use crate::model::connection::ManagerConnection;
 use crate::model::digest::Ledger;
 use crate::model::manager::{
-    ConfigScope, Entity, MANAGEMENT_SERVICE, ManagerIdentity, ScopeConfig, Setting,
+    Call, ConfigScope, Entity, MANAGEMENT_SERVICE, ManagerIdentity, ParcelMove, ScopeConfig,
+    Setting,
 };
 use crate::model::nearest::did_you_mean;
 use crate::model::question::{Action, Argument, Question, Reply};
@@ -38,6 +40,10 @@ pub struct Cm {
     catalogues: PathBuf,
     progress: Progress,
     ledger: Mutex<Arc<Ledger>>,
+    /// What was read last of settings, by path.
+    settings: Mutex<HashMap<String, Value>>,
+    /// Writes whose consequences the manager may not have found out yet.
+    unsettled: Mutex<Option<Unsettled>>,
     session: OnceCell<Result<Session, Trouble>>,
 }
 
@@ -47,6 +53,8 @@ impl Cm {
         Cm {
             cluster: way.cluster.clone(),
             side: way.side.clone(),
+            settings: Mutex::default(),
+            unsettled: Mutex::new(way.unsettled.map(|age| cm_staleness::earlier(age))),
             progress: limits.progress.clone(),
             http: Http::new(way, limits),
             catalogues: limits.catalogues.clone(),
@@ -181,13 +189,36 @@ impl Cm {
             }
         };
         let parcels = async {
-            match (wants.parcels, &session.cluster) {
+            match (wants.parcels, session.cluster_path()) {
                 (false, _) => None,
                 (true, Ok(cluster)) => {
-                    let path = format!("/clusters/{}/parcels", percent(cluster));
-                    Some(self.list(session, &path).await)
+                    Some(self.list(session, &format!("{cluster}/parcels")).await)
                 }
-                (true, Err(said)) => Some(Err(Trouble::Refused(0, said.clone()))),
+                (true, Err(trouble)) => Some(Err(trouble)),
+            }
+        };
+        let staleness = async {
+            match (wants.staleness, session.cluster_path()) {
+                (false, _) => None,
+                (true, Ok(cluster)) => {
+                    let unsettled = self.unsettled.lock().ok().and_then(|mut writes| writes.take());
+                    Some(
+                        cm_staleness::read(self.line(session, &self.side), &cluster, unsettled)
+                            .await,
+                    )
+                }
+                (true, Err(trouble)) => Some(Err(trouble)),
+            }
+        };
+        let impact = async {
+            match (wants.impact, session.cluster_path()) {
+                (false, _) => None,
+                (true, Ok(cluster)) => {
+                    let line = self.line(session, &self.side);
+                    let known = self.settings.lock().map(|kept| kept.clone()).unwrap_or_default();
+                    Some(cm_staleness::impact(line, &cluster, &known).await)
+                }
+                (true, Err(trouble)) => Some(Err(trouble)),
             }
         };
         let settings = async {
@@ -196,8 +227,8 @@ impl Cm {
                 false => None,
             }
         };
-        let (mut services, hosts, parcels, settings) =
-            tokio::join!(services, hosts, parcels, settings);
+        let (mut services, hosts, parcels, settings, staleness, impact) =
+            tokio::join!(services, hosts, parcels, settings, staleness, impact);
         if let Some(Ok(services)) = &mut services {
             let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
             let roles = self.members(session, services, &wants.roles, "roles");
@@ -209,7 +240,7 @@ impl Cm {
                 services.entry(name).or_default().roles = Some(list);
             }
         }
-        Overview { services, hosts, parcels, settings }
+        Overview { services, hosts, parcels, settings, staleness, impact }
     }
 
     async fn services(
@@ -308,10 +339,14 @@ impl Cm {
         found: &Result<Found, Reply>,
     ) -> Option<Result<Value, Trouble>> {
         let found = found.as_ref().ok()?;
-        Some(match &found.told {
-            Some(told) => Ok(told.clone()),
-            None => self.http.get_json_at(&session.api, &found.path).await,
-        })
+        if let Some(told) = &found.told {
+            return Some(Ok(told.clone()));
+        }
+        let read = self.http.get_json_at(&session.api, &found.path).await;
+        if let (Ok(values), Ok(mut kept)) = (&read, self.settings.lock()) {
+            kept.insert(found.path.clone(), values.clone());
+        }
+        Some(read)
     }
 
     fn reply(
@@ -362,12 +397,6 @@ impl Cm {
     async fn send(&self, actions: &[Action], message: &str) -> Result<(), Failure> {
         let session = self.session.get_or_init(|| self.open()).await;
         let session = session.as_ref().map_err(|trouble| Failure::from(trouble.clone()))?;
-        let line = Line {
-            http: &self.http,
-            api: &session.api,
-            progress: &self.progress,
-            side: &self.side,
-        };
         let mut places: HashMap<&Entity, Place> = HashMap::new();
         for action in actions {
             match action {
@@ -380,13 +409,30 @@ impl Cm {
                         Entry::Occupied(known) => known.into_mut(),
                         Entry::Vacant(new) => new.insert(self.place(session, entity).await?),
                     };
+                    let what = format!("{}: {call}: {}", self.side, place.name);
+                    let line = self.line(session, &what);
                     let called = cm_command::call(line, place, call).await;
+                    if let Some(touched) = unsettles(entity, call) {
+                        self.unsettle(touched);
+                    }
                     called.map_err(|failure| failure.during(call))?;
                 }
                 Action::Host(..) => return Err("a manager cannot run this".into()),
             }
         }
         Ok(())
+    }
+
+    fn line<'a>(&'a self, session: &'a Session, what: &'a str) -> Line<'a> {
+        Line { http: &self.http, api: &session.api, progress: &self.progress, what }
+    }
+
+    /// Notes a write after which the manager has to find out what is stale: `service`, if it is
+    /// known.
+    fn unsettle(&self, service: Option<&Arc<str>>) {
+        if let Ok(mut unsettled) = self.unsettled.lock() {
+            *unsettled = Some(cm_staleness::one_more(unsettled.take(), service));
+        }
     }
 
     /// Finds where a thing is.
@@ -418,6 +464,9 @@ impl Cm {
             })
             .collect();
         let path = format!("{}{}?message={}", session.api, found.path, percent(message));
+        if scope.service().is_some() {
+            self.unsettle(scope.service());
+        }
         self.http.put(&path, &json!({ "items": items })).await?;
         self.remember(&ledger_place(&session.identity, scope), entries);
         Ok(())
@@ -441,6 +490,17 @@ impl Cm {
 impl Http {
     async fn get_json_at(&self, api: &str, path: &str) -> Result<Value, Trouble> {
         self.get_json(&format!("{api}{path}")).await
+    }
+}
+
+/// Returns what may be stale after a call: nothing, a service, or (the inner `None`) nobody knows.
+fn unsettles<'a>(entity: &'a Entity, call: &Call) -> Option<Option<&'a Arc<str>>> {
+    match (entity, call) {
+        (Entity::RoleGroup(service, _), Call::MoveRoles(_) | Call::MoveToBase(_)) => {
+            Some(Some(service))
+        }
+        (_, Call::Parcel(ParcelMove::Activate)) => Some(None),
+        _ => None,
     }
 }
 
@@ -481,7 +541,7 @@ async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Out
     done.into_iter().flatten().collect()
 }
 
-fn items(answer: &Value) -> Result<Vec<Value>, Trouble> {
+pub(super) fn items(answer: &Value) -> Result<Vec<Value>, Trouble> {
     let items = answer.get("items").and_then(Value::as_array).cloned();
     items.ok_or_else(|| Trouble::Unknown("the answer has no list `items`".into()))
 }

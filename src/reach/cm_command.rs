@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::cm_entity::Place;
 use super::cm_parcel::{self, REPOSITORIES};
 use super::cm_scope::text;
+use super::cm_staleness::{Cure, cure};
 use super::failure::Failure;
 use super::http::{Http, Trouble};
 use super::progress::{Progress, Thing};
@@ -32,14 +33,14 @@ pub(super) struct Line<'a> {
     pub(super) api: &'a str,
     /// Told of what takes long.
     pub(super) progress: &'a Progress,
-    /// The side, for what is told.
-    pub(super) side: &'a str,
+    /// What is being done, for what is told: the side and the call.
+    pub(super) what: &'a str,
 }
 
 impl Line<'_> {
-    /// Begins to tell of something that takes long.
-    pub(super) fn about(&self, what: impl std::fmt::Display) -> Thing<'_> {
-        self.progress.about(format!("{}: {what}", self.side))
+    /// Begins to tell how far what is being done is.
+    pub(super) fn about(&self) -> Thing<'_> {
+        self.progress.about(self.what)
     }
 
     /// Reads a path below the API version.
@@ -87,6 +88,10 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
             return run(line, "/cm/commands/refreshParcelRepos", None).await;
         }
         Call::Parcel(step) => return cm_parcel::bring(line, place, *step).await,
+        Call::DeployClientConfig => return cure(line, place, Cure::Deploy).await,
+        Call::Refresh => return cure(line, place, Cure::Refresh).await,
+        Call::Restart(true) => return cure(line, place, Cure::Roll).await,
+        Call::Restart(false) => return cure(line, place, Cure::Restart).await,
     };
     sent.map_err(Failure::from)
 }
@@ -112,13 +117,14 @@ async fn commission(line: Line<'_>, place: &Place, is_in: bool) -> Result<(), Fa
     run(line, &format!("/cm/commands/{word}"), Some(&json!({ "items": [&place.name] }))).await
 }
 
-/// Waits for the commands called `word` that run already, as `list` tells: they may well be those of
+/// Waits for the commands with `word` in their names that run already, as `list` tells: they may well be those of
 /// a run that was interrupted. Returns whether there were any.
 pub(super) async fn adopt(line: Line<'_>, list: &str, word: &str) -> Result<bool, Failure> {
     let active = line.get(list).await?;
     let active = active.get("items").and_then(Value::as_array).into_iter().flatten();
     let mut found = false;
-    for command in active.filter(|command| name(command).eq_ignore_ascii_case(word)) {
+    let word = word.to_lowercase();
+    for command in active.filter(|command| name(command).to_lowercase().contains(&word)) {
         found = true;
         follow(line, command.clone()).await?;
     }
@@ -131,7 +137,7 @@ pub(super) async fn run(line: Line<'_>, path: &str, body: Option<&Value>) -> Res
     let command = serde_json::from_str(&text)
         .map_err(|error| format!("submitted, but the answer is not a command: {error}"))?;
     let command = follow(line, command).await?;
-    match failure(line, &command).await {
+    match failure_of(line, &command).await {
         Some(said) => Err(said.into()),
         None => Ok(()),
     }
@@ -140,8 +146,7 @@ pub(super) async fn run(line: Line<'_>, path: &str, body: Option<&Value>) -> Res
 /// Waits until a command has ended; returns it as it is then.
 pub(super) async fn follow(line: Line<'_>, command: Value) -> Result<Value, Failure> {
     let (mut command, begun) = (command, Instant::now());
-    let told =
-        line.about(format!("{} {}", name(&command), command.get("id").unwrap_or(&Value::Null)));
+    let told = line.about();
     let (mut pause, mut seen) = (Duration::from_millis(250), Instant::now());
     while command.get("active").and_then(Value::as_bool).unwrap_or(false) {
         let Some(id) = command.get("id").and_then(Value::as_i64) else {
@@ -156,7 +161,7 @@ pub(super) async fn follow(line: Line<'_>, command: Value) -> Result<Value, Fail
         match look(line, id).await {
             Ok(now) => {
                 (command, seen) = (now, Instant::now());
-                told.tell(&how_far(&command));
+                told.tell(&format!("command {id}: {}", how_far(&command)));
             }
             // A manager that starts anew takes its time, and its commands go on.
             Err(Trouble::Unknown(_)) if seen.elapsed() < OUTAGE => {}
@@ -185,7 +190,7 @@ fn how_far(command: &Value) -> String {
 
 /// Says why a command that has ended failed. One that "succeeds" with a failed child is a failure.
 /// The useful words may be at the top or deep down (CM API): the deepest that has some is heard.
-async fn failure(line: Line<'_>, command: &Value) -> Option<String> {
+pub(super) async fn failure_of(line: Line<'_>, command: &Value) -> Option<String> {
     let success = |command: &Value| command.get("success").and_then(Value::as_bool);
     if success(command).is_none() {
         return Some(format!("{} does not say how it ended", name(command)));
@@ -202,8 +207,9 @@ async fn failure(line: Line<'_>, command: &Value) -> Option<String> {
         // What did not fail may still hide a child that did.
         let children = command.pointer("/children/items").and_then(Value::as_array);
         for child in children.into_iter().flatten().filter(|_| depth < DEEPEST) {
-            // Children come one generation at a time.
-            let id = child.get("id").and_then(Value::as_i64).filter(|id| *id >= 0);
+            // Children come one generation at a time. What was done to a role has none.
+            let is_leaf = child.get("roleRef").is_some() && success(child) == Some(true);
+            let id = child.get("id").and_then(Value::as_i64).filter(|id| *id >= 0 && !is_leaf);
             let whole = match id {
                 Some(id) => look(line, id).await.unwrap_or_else(|_| child.clone()),
                 None => child.clone(),

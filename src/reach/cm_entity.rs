@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::cm_parcel;
 use super::cm_scope::{
     Overview, Service, Session, host, listed, service, service_path, text, unknown,
 };
+use super::{cm_parcel, cm_staleness};
 use crate::model::manager::Entity;
 use crate::model::question::{Field, Reply};
 use crate::model::quote::percent;
@@ -24,6 +24,9 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         }
         Entity::Repositories => cm_parcel::repository_fields(overview),
         Entity::Parcel(product, version) => cm_parcel::fields(overview, product, version),
+        Entity::Services => cm_staleness::fields(overview),
+        Entity::Impact => cm_staleness::impact_fields(overview),
+        Entity::Service(name) => service(session, overview, name).map(|_| Vec::new()),
     };
     match fields {
         Ok(fields) => Reply::Fields(Arc::new(fields)),
@@ -40,6 +43,13 @@ pub(super) struct Place {
     pub(super) list: String,
     /// The manager's name of it.
     pub(super) name: String,
+}
+
+impl Place {
+    /// Returns the path of the cluster that a service belongs to.
+    pub(super) fn cluster(&self) -> Option<&str> {
+        self.list.strip_suffix("/services")
+    }
 }
 
 /// Returns where `entity` is or is to be; else why it cannot be told.
@@ -67,9 +77,18 @@ pub(super) fn path(
             let path = "/cm/config".to_string();
             return Ok(Place { list: path.clone(), path, name: "repositories".into() });
         }
+        Entity::Services | Entity::Impact => {
+            return Err(unknown("there is no one place for all of them"));
+        }
+        Entity::Service(name) => {
+            service(session, overview, name)?;
+            let path = service_path(session, name);
+            let list = path.rsplit_once('/').map_or("", |(list, _)| list).to_string();
+            return Ok(Place { path, list, name: name.to_string() });
+        }
         Entity::Parcel(product, version) => {
-            let cluster = session.cluster.as_ref().map_err(|said| unknown(said))?;
-            let list = format!("/clusters/{}/parcels", percent(cluster));
+            let cluster = session.cluster_path().map_err(|said| unknown(&said.to_string()))?;
+            let list = format!("{cluster}/parcels");
             let (product, number) = (percent(product), percent(version));
             let path = format!("{list}/products/{product}/versions/{number}");
             return Ok(Place { path, list, name: entity.to_string() });

@@ -115,7 +115,7 @@ fn way(step: ParcelMove) -> Way {
 /// and not begun again; the command is sent again only after it was refused.
 pub(super) async fn bring(line: Line<'_>, place: &Place, step: ParcelMove) -> Result<(), Failure> {
     let way = way(step);
-    let told = line.about(format!("{} {}", step.word(), place.name));
+    let told = line.about();
     let begun = Instant::now();
     let (mut sent, mut pause): (Option<Instant>, _) = (None, Duration::from_millis(250));
     while begun.elapsed() < LONGEST {

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::catalogue::Catalogues;
+use super::cm_staleness::Impact;
 use super::http::Trouble;
 use crate::model::manager::{ConfigScope, MANAGEMENT_SERVICE, ManagerIdentity};
 use crate::model::nearest::did_you_mean;
@@ -14,6 +15,7 @@ use crate::model::quote::percent;
 
 /// What is read first: the API version, and what this manager and cluster are.
 pub(super) struct Session {
+    /// Path of the API version, `/api/v54`.
     pub(super) api: String,
     pub(super) identity: ManagerIdentity,
     /// Name of the cluster in paths; `None` when the manager has none.
@@ -22,6 +24,14 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Returns the path of the cluster below the API version.
+    pub(super) fn cluster_path(&self) -> Result<String, Trouble> {
+        match &self.cluster {
+            Ok(cluster) => Ok(format!("/clusters/{}", percent(cluster))),
+            Err(said) => Err(Trouble::Refused(0, said.clone())),
+        }
+    }
+
     /// Returns the number of the API version in use.
     pub(super) fn api_number(&self) -> u32 {
         self.identity.api.trim_start_matches('v').parse().unwrap_or(0)
@@ -43,6 +53,10 @@ pub(super) struct Overview {
     pub(super) parcels: Option<Result<Vec<Value>, Trouble>>,
     /// What is set of the manager's own settings.
     pub(super) settings: Option<Result<Vec<Value>, Trouble>>,
+    /// All services with their staleness.
+    pub(super) staleness: Option<Result<Vec<Value>, Trouble>>,
+    /// What restarts would mean.
+    pub(super) impact: Option<Result<Impact, Trouble>>,
 }
 
 /// A scope found on this manager.

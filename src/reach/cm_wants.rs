@@ -19,6 +19,10 @@ pub(super) struct Wants<'a> {
     pub(super) parcels: bool,
     /// Whether the manager's own settings are needed.
     pub(super) settings: bool,
+    /// Whether it is needed which services are stale.
+    pub(super) staleness: bool,
+    /// Whether it is needed what restarts would mean.
+    pub(super) impact: bool,
 }
 
 impl<'a> Wants<'a> {
@@ -42,6 +46,9 @@ impl<'a> Wants<'a> {
             Entity::Host(_) => self.hosts = true,
             Entity::Parcel(..) => self.parcels = true,
             Entity::Repositories => self.settings = true,
+            Entity::Services => self.staleness = true,
+            Entity::Impact => self.impact = true,
+            Entity::Service(name) => _ = self.services.insert(name),
             Entity::RoleGroup(service, _) => {
                 self.services.insert(service);
                 self.groups.insert(service);

@@ -9,6 +9,7 @@ mod cm_command;
 mod cm_entity;
 mod cm_parcel;
 mod cm_scope;
+mod cm_staleness;
 mod cm_wants;
 mod failure;
 pub mod fake;

@@ -9,7 +9,9 @@ const PACE: Duration = Duration::from_secs(5);
 
 /// Takes what is to be told; by default nobody listens.
 #[derive(Clone, Default)]
-pub struct Progress(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Progress(Option<Listener>);
+
+type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Progress {
     /// Returns a progress that tells `listener` one line at a time, without its end.

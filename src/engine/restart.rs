@@ -1,0 +1,132 @@
+//! Foresees which services will have to be restarted: those that are stale, those that the plan
+//! changes, and those whose configuration is built from theirs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::instance::Instance;
+use crate::kinds::Unsettles;
+use crate::lang::pair::Restart;
+use crate::model::manager::Entity;
+use crate::model::plan::{Plan, Planned};
+use crate::model::question::{Question, Reply};
+use crate::model::{Attribute, Delta, Live, Value, Want};
+use crate::reach::World;
+
+/// The kind that restarts.
+pub const KIND: &str = "cm.restart";
+
+/// What the changes of a plan, one after the other, may make stale.
+pub struct Forecast {
+    policy: Restart,
+    touched: BTreeMap<Arc<str>, Touched>,
+}
+
+/// What is changed on one side.
+#[derive(Default)]
+struct Touched {
+    services: BTreeSet<Arc<str>>,
+    is_everything: bool,
+}
+
+impl Forecast {
+    /// Returns a forecast of a plan that changes nothing yet.
+    pub fn new(policy: Restart) -> Forecast {
+        Forecast { policy, touched: BTreeMap::new() }
+    }
+
+    /// Notes that `instance` will be changed.
+    pub fn note(&mut self, instance: &Instance) {
+        let side = instance.address.target.side();
+        match &instance.shared.unsettles {
+            None => {}
+            Some(Unsettles::Cluster) => {
+                self.touched.entry(side.clone()).or_default().is_everything = true;
+            }
+            Some(Unsettles::Service(name)) => {
+                self.touched.entry(side.clone()).or_default().services.insert(name.clone());
+            }
+        }
+    }
+
+    /// Adds to the restarts of `side` what will only be stale after the changes noted.
+    pub fn foresee(&self, side: &Arc<str>, replies: &[Reply], delta: &mut Delta) {
+        if self.policy == Restart::None || delta.attributes.iter().any(|a| a.unknown().is_some()) {
+            return;
+        }
+        let Some(touched) = self.touched.get(side) else { return };
+        let known: Vec<(&str, &str)> =
+            replies.iter().flat_map(|reply| reply.texts("service/")).collect();
+        // Everything is built from the core settings of a cluster.
+        let is_core = known.iter().any(|(name, told)| {
+            told.starts_with("CORE_SETTINGS|") && touched.services.contains(*name)
+        });
+        for (name, told) in known {
+            let is_touched = touched.is_everything || is_core || touched.services.contains(name);
+            if is_touched && !told.contains("|STOPPED|") {
+                expect(delta, name);
+            }
+        }
+    }
+}
+
+/// Adds that a service may be stale later, unless it is stale already.
+fn expect(delta: &mut Delta, service: &str) {
+    if delta.attributes.iter().any(|attribute| attribute.name == service) {
+        return;
+    }
+    delta.attributes.push(Attribute {
+        name: service.to_string().into(),
+        before: Live::Known(Value::text("fresh")),
+        after: Want::Later("restarted or refreshed where stale".into()),
+        differs: true,
+        note: None,
+    });
+}
+
+/// Completes the restarts of a plan with what has to be read for it: services that depend on those
+/// that are changed, how many roles each has, and how it is restarted.
+pub async fn complete(plan: &mut Plan, world: &Arc<World>, policy: Restart) {
+    let pending = plan.instances.iter_mut().filter(|planned| {
+        planned.address.kind == KIND && planned.delta.as_ref().is_some_and(|d| differs(d))
+    });
+    for planned in pending {
+        let side = planned.address.target.side().clone();
+        let reading = world.eyes().manager(&side, &[Question::Entity(Entity::Impact)]).await;
+        let services = finish(planned, &reading.replies[0], policy);
+        plan.restarts.insert(side.clone(), services);
+        if let Some(seen) = plan.coverage.managers.get_mut(&*side) {
+            (seen.reads, seen.writes) = reading.requests;
+        }
+    }
+}
+
+fn finish(planned: &mut Planned, impact: &Reply, policy: Restart) -> usize {
+    let Some(delta) = planned.delta.as_mut() else { return 0 };
+    let touched: Vec<String> = delta.differing().map(|a| a.name.to_string()).collect();
+    for (name, needs) in impact.texts("needs/") {
+        if needs.split(' ').any(|needed| touched.iter().any(|name| name == needed)) {
+            expect(delta, name);
+        }
+    }
+    let how = match policy {
+        Restart::Rolling => "rolling",
+        Restart::Full => "all at once",
+        Restart::None => "not restarted",
+    };
+    for attribute in delta.attributes.iter_mut().filter(|a| a.differs) {
+        let roles = match impact.text(&format!("roles/{}", attribute.name)) {
+            Ok(Some(roles)) if &*roles == "1" => "1 role".into(),
+            Ok(Some(roles)) => format!("up to {roles} roles"),
+            // Only what has running roles is listed.
+            Err(_) if matches!(impact, Reply::Fields(_)) => "no running roles".into(),
+            _ => "its number of roles is not known".into(),
+        };
+        attribute.note = Some(format!("{how}, {roles}"));
+    }
+    delta.differing().count()
+}
+
+fn differs(delta: &Delta) -> bool {
+    delta.differing().next().is_some()
+}
