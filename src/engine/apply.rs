@@ -17,6 +17,7 @@ use super::journal::Journal;
 use super::plan::{Prepared, compare};
 use super::restart;
 use super::state::State;
+use crate::kinds::Unsettles;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Verdict;
 use crate::model::plan::Plan;
@@ -297,11 +298,11 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
     let replies = look(job, i).await;
     let delta = compare(&job.inventory, instance, &replies);
     let planned = job.plan.instances[planned].delta.as_deref();
+    if delta.verdict() != Verdict::Unknown {
+        settled(job, instance);
+    }
     match delta.verdict() {
-        Verdict::InSync => {
-            settled(job, instance);
-            return Outcome::Unchanged;
-        }
+        Verdict::InSync => return Outcome::Unchanged,
         Verdict::Unknown => {
             let reason = unknown_reason(&delta).unwrap_or_default();
             return Outcome::Failed(format!("could not be read before the write: {reason}"));
@@ -333,9 +334,6 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
         Outcome::Failed(reason) => Some(reason.as_str()),
         _ => None,
     };
-    if outcome == Outcome::Changed {
-        settled(job, instance);
-    }
     if let Err(reason) = job.journal.end(&instance.address.to_string(), outcome.word(), reason) {
         job.stop.store(true, Ordering::Relaxed);
         return Outcome::Failed(reason);
@@ -343,8 +341,7 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
     outcome
 }
 
-/// Notes that all is known of what was written to a manager, once its services were looked at and
-/// are fresh.
+/// Notes that all is known of what was written to a manager, once its services were looked at.
 fn settled(job: &Job, instance: &Instance) {
     if instance.address.kind == restart::KIND {
         job.state.clear_unsettled(instance.address.target.side());
@@ -355,7 +352,12 @@ fn settled(job: &Job, instance: &Instance) {
 /// that waits until the manager has found out what is stale.
 fn mark_unsettled(job: &Job, instance: &Instance) -> Result<(), String> {
     match (&instance.address.target, &instance.shared.unsettles) {
-        (Target::Manager { side }, Some(_)) => job.state.mark_unsettled(side),
+        (Target::Manager { side }, Some(Unsettles::Service(name))) => {
+            job.state.mark_unsettled(side, Some(name))
+        }
+        (Target::Manager { side }, Some(Unsettles::Cluster)) => {
+            job.state.mark_unsettled(side, None)
+        }
         _ => Ok(()),
     }
 }

@@ -30,11 +30,13 @@ impl State {
             .map_err(|error| format!("cannot create `{}`: {error}", self.folder.display()))
     }
 
-    /// Notes that something is about to be written to the manager of `side`, of which the services
-    /// that it makes stale are not known yet.
-    pub fn mark_unsettled(&self, side: &str) -> Result<(), String> {
+    /// Notes that something is about to be written to the manager of `side`, and which service that
+    /// may make stale (`None` for all of them); the manager will find out later.
+    pub fn mark_unsettled(&self, side: &str, service: Option<&str>) -> Result<(), String> {
         self.create()?;
-        write_private(&self.unsettled_mark(side), "")
+        let mark = self.unsettled_mark(side);
+        let known = std::fs::read_to_string(&mark).unwrap_or_default();
+        write_private(&mark, &format!("{known}{}\n", service.unwrap_or_default()))
     }
 
     /// Notes that all is known of what was written to the manager of `side`.
@@ -43,10 +45,14 @@ impl State {
         let _ = std::fs::remove_file(self.unsettled_mark(side));
     }
 
-    /// Returns how long ago a run wrote to the manager of `side` and did not see what became of it.
-    pub fn unsettled(&self, side: &str) -> Option<Duration> {
-        let written = std::fs::metadata(self.unsettled_mark(side)).ok()?.modified().ok()?;
-        written.elapsed().ok()
+    /// Returns how long ago a run wrote to the manager of `side` without having seen what became of
+    /// it, and which services that may have made stale.
+    pub fn unsettled(&self, side: &str) -> Option<(Duration, Vec<String>)> {
+        let mark = self.unsettled_mark(side);
+        let written = std::fs::metadata(&mark).ok()?.modified().ok()?;
+        let services = std::fs::read_to_string(&mark).ok()?;
+        let services = services.lines().filter(|name| !name.is_empty()).map(String::from);
+        Some((written.elapsed().ok()?, services.collect()))
     }
 
     fn unsettled_mark(&self, side: &str) -> PathBuf {

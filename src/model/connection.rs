@@ -61,6 +61,7 @@ pub struct ManagerConnection {
     pub ca: Option<PathBuf>,
     /// The cluster's name or display name; needed when the manager rules several.
     pub cluster: Option<String>,
-    /// How long ago a run wrote to it that did not see what became of it.
-    pub unsettled: Option<std::time::Duration>,
+    /// How long ago a run wrote to it that did not see what became of it, and which services that
+    /// may have made stale.
+    pub unsettled: Option<(std::time::Duration, Vec<String>)>,
 }

@@ -54,7 +54,7 @@ impl Cm {
             cluster: way.cluster.clone(),
             side: way.side.clone(),
             settings: Mutex::default(),
-            unsettled: Mutex::new(way.unsettled.map(|age| cm_staleness::earlier(age))),
+            unsettled: Mutex::new(way.unsettled.clone().map(cm_staleness::earlier)),
             progress: limits.progress.clone(),
             http: Http::new(way, limits),
             catalogues: limits.catalogues.clone(),

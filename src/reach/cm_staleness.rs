@@ -317,9 +317,10 @@ async fn refresh(line: Line<'_>, place: &Place) -> Result<(), Failure> {
 }
 
 /// Returns the writes of a run that ended `age` ago without having seen their consequences.
-pub(super) fn earlier(age: Duration) -> Unsettled {
+pub(super) fn earlier((age, services): (Duration, Vec<String>)) -> Unsettled {
     let now = Instant::now();
-    Unsettled { since: now.checked_sub(age).unwrap_or(now), expected: HashSet::new() }
+    let since = now.checked_sub(age).unwrap_or(now);
+    Unsettled { since, expected: services.into_iter().collect() }
 }
 
 /// Returns the writes as they are after one more, to `service`.
