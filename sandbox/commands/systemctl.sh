@@ -10,7 +10,7 @@ look() {
     *) full=$1.service ;;
   esac
   short=${full%.service}
-  known=0 enabled=false active=false masked=false fragment=
+  known=0 enabled=false active=false masked=false fragment= pid=0
   if [ -f "$units/$short" ]; then
     while IFS='=' read -r key value; do
       case $key in
@@ -18,6 +18,7 @@ look() {
         enabled) enabled=$value ;;
         active) active=$value ;;
         masked) masked=$value ;;
+        pid) pid=$value ;;
       esac
     done < "$units/$short"
   fi
@@ -32,8 +33,28 @@ look() {
 }
 
 store() {
-  printf 'known=1\nenabled=%s\nactive=%s\nmasked=%s\n' "$enabled" "$active" "$masked" \
-    > "$units/$short"
+  printf 'known=1\nenabled=%s\nactive=%s\nmasked=%s\npid=%s\n' \
+    "$enabled" "$active" "$masked" "$pid" > "$units/$short"
+}
+
+# A unit with a file of options runs as a process that has them.
+begin() {
+  active=true
+  [ -f "$root/etc/default/$short" ] || return 0
+  finish
+  pid=$((pid + 1000))
+  mkdir -p "$root/proc/$pid"
+  printf '%s\0' "$short" > "$root/proc/$pid/cmdline"
+  (
+    CMF_JAVA_OPTS=
+    . "$root/etc/default/$short"
+    printf 'CMF_JAVA_OPTS=%s\0' "$CMF_JAVA_OPTS" > "$root/proc/$pid/environ"
+  )
+}
+
+finish() {
+  active=${1:-$active}
+  [ "$pid" = 0 ] || rm -rf "$root/proc/$pid"
 }
 
 file_state() {
@@ -62,6 +83,7 @@ property() {
     UnitFileState) value=$(file_state) ;;
     FragmentPath) value=$fragment ;;
     NeedDaemonReload) value=$(reload_needed) ;;
+    MainPID) value=$pid; [ "$active" = true ] || value=0 ;;
     *) return ;;
   esac
   if [ -n "$bare" ]; then printf '%s\n' "$value"; else printf '%s=%s\n' "$1" "$value"; fi
@@ -107,8 +129,9 @@ act() {
   case $verb in
     enable) enabled=true; [ -z "$at_once" ] || active=true ;;
     disable) enabled=false; [ -z "$at_once" ] || active=false ;;
-    start|restart|reload-or-restart|try-restart) active=true ;;
-    stop) active=false ;;
+    start) [ "$active" = true ] || begin ;;
+    restart|reload-or-restart|try-restart) begin ;;
+    stop) finish false ;;
     mask) masked=true; [ -z "$at_once" ] || active=false ;;
     unmask) masked=false ;;
   esac

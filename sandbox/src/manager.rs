@@ -18,6 +18,7 @@ use crate::error::SandboxError;
 use crate::login::Account;
 use crate::seed::Seed;
 use crate::server::{Server, handle};
+use crate::servers::ServerHost;
 use crate::store::Store;
 use crate::wire::{Connection, FatefulListener};
 
@@ -39,6 +40,8 @@ pub struct ManagerSpec {
     pub user: String,
     /// That user's password.
     pub password: String,
+    /// The hosts of its servers; empty for a server that is always there.
+    pub servers: Vec<ServerHost>,
     /// Faults to begin with; they replace the faults of the state whenever they differ from the
     /// ones it was last started with, and an empty list leaves the state alone.
     pub faults: Vec<Value>,
@@ -64,6 +67,7 @@ impl Manager {
             store: Store::new(&spec.state),
             catalogue: prepare(&spec)?,
             account: Account::new(&spec.user, &spec.password),
+            hosts: spec.servers.clone(),
             counters: Arc::clone(&counters),
         };
         let application = Router::new()

@@ -19,6 +19,7 @@ use crate::fault::Faults;
 use crate::login::{Account, Login};
 use crate::request::Request;
 use crate::routes;
+use crate::servers::{ServerHost, Servers};
 use crate::store::Store;
 use crate::wire::{Connection, Fate};
 use crate::world::World;
@@ -32,6 +33,8 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     pub(crate) catalogue: Catalogue,
     pub(crate) account: Account,
+    /// The hosts of the manager's servers.
+    pub(crate) hosts: Vec<ServerHost>,
     pub(crate) counters: Arc<LiveCounters>,
 }
 
@@ -144,6 +147,11 @@ impl Server {
             let (reply, changed) = control::route(state, request, self.counters.snapshot());
             return (whole(reply.into()), changed);
         }
+        let servers = Servers::look(&self.hosts);
+        if !servers.is_up() {
+            // What a balancer says when no server answers it.
+            return (whole(Answer::page(503, "503 Service Unavailable")), false);
+        }
         let (faults, counted) = Faults::collect(state, request);
         let (answer, changed) = match replacement(&faults) {
             Some((answer, false)) => (answer, false),
@@ -180,6 +188,7 @@ impl Server {
             user: &self.account.user,
             now: clock::now(),
             faults,
+            servers: Servers::look(&self.hosts),
             changed: false,
         };
         command::settle(&mut world);

@@ -6,6 +6,7 @@ use crate::answer::Refusal;
 use crate::catalogue::{Catalogue, role_scope, service_scope};
 use crate::document::{list, list_mut, map_mut, text};
 use crate::fault::Faults;
+use crate::servers::Servers;
 
 /// One request's view of the manager.
 pub(crate) struct World<'a> {
@@ -18,6 +19,8 @@ pub(crate) struct World<'a> {
     /// Milliseconds since 1970.
     pub(crate) now: i64,
     pub(crate) faults: Faults,
+    /// The manager's servers on their hosts.
+    pub(crate) servers: Servers,
     /// Whether the state must be written back.
     pub(crate) changed: bool,
 }

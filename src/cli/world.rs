@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use drsync_sandbox::{Manager, ManagerSpec, SandboxError};
+use drsync_sandbox::{Manager, ManagerSpec, SandboxError, ServerHost};
 use serde_json::json;
 
 use super::arguments::Part;
@@ -13,6 +13,7 @@ use super::outside;
 use crate::engine::state::State;
 use crate::lang::inventory::Inventory;
 use crate::lang::list::to_json;
+use crate::lang::pair::Manager as DeclaredManager;
 use crate::lang::pattern;
 use crate::lang::scalar::Dialect;
 use crate::lang::source::Sources;
@@ -143,6 +144,7 @@ pub async fn simulate(
         state: folder.join(format!("{side}.json")),
         user: user.clone(),
         password: password.clone(),
+        servers: server_hosts(state, declared),
         faults: sandbox.faults.iter().map(to_json).collect(),
     };
     let own = spec.state.clone();
@@ -168,6 +170,14 @@ pub async fn simulate(
         cluster: declared.and_then(|manager| manager.cluster.clone()),
     };
     Ok((manager, way))
+}
+
+/// Where the servers of a simulated manager run, if there are two of them.
+fn server_hosts(state: &State, declared: Option<&DeclaredManager>) -> Vec<ServerHost> {
+    let servers = declared.map(|manager| manager.servers.as_slice()).unwrap_or_default();
+    let names = servers.iter().filter_map(Node::as_text).filter(|_| servers.len() == 2);
+    let root = |name: &str| state.path("hosts").join(name);
+    names.map(|name| ServerHost { name: name.to_string(), root: root(name) }).collect()
 }
 
 /// Creates the directories that stand for hosts, as the inventory's seed tells.

@@ -11,6 +11,7 @@ use std::time::Instant;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::bracket;
 use super::graph::{Index, Point};
 use super::instance::Instance;
 use super::journal::Journal;
@@ -19,7 +20,9 @@ use super::restart;
 use super::state::State;
 use crate::kinds::Unsettles;
 use crate::lang::inventory::Inventory;
+use crate::lang::resource::Phase;
 use crate::model::change::Verdict;
+use crate::model::manager::Call;
 use crate::model::plan::Plan;
 use crate::model::question::{Action, Reply};
 use crate::model::report::{Event, Outcome, Report};
@@ -162,7 +165,7 @@ impl<'a> Walk<'a> {
         let order = &self.job.prepared.order;
         let point = order.point(self.index(at)).clone();
         let before: Vec<End> = order
-            .before(self.index(at))
+            .needed(self.index(at))
             .filter_map(|index| self.ended[self.rank[index.index()]].clone())
             .collect();
         let lenient = self.job.allow_incomplete && matches!(point, Point::Side(_));
@@ -213,14 +216,7 @@ impl<'a> Walk<'a> {
     /// Starts steps on targets that are free.
     fn start(&mut self) {
         if self.job.stop.load(Ordering::Relaxed) {
-            let left: Vec<usize> = self.waiting.drain().flat_map(|(_, steps)| steps).collect();
-            for at in left {
-                if let Point::Instance(i) = *self.job.prepared.order.point(self.index(at)) {
-                    let address = self.job.prepared.instances[i].address.clone();
-                    self.skip(at, address, "the run was stopped".into());
-                }
-            }
-            return;
+            self.skip_what_waits();
         }
         let free: Vec<Target> =
             self.waiting.keys().filter(|target| !self.busy.contains(target)).cloned().collect();
@@ -239,6 +235,26 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// After a stop nothing more is begun, except what ends single-node maintenance.
+    fn skip_what_waits(&mut self) {
+        let waiting: Vec<usize> = self.waiting.values().flatten().copied().collect();
+        for at in waiting {
+            let Point::Instance(i) = *self.job.prepared.order.point(self.index(at)) else {
+                continue;
+            };
+            let instance = &self.job.prepared.instances[i];
+            if bracket::phase(&self.job.inventory, instance) == Some(Phase::Close) {
+                continue;
+            }
+            let address = instance.address.clone();
+            if let Some(steps) = self.waiting.get_mut(&address.target) {
+                steps.remove(&at);
+            }
+            self.skip(at, address, "the run was stopped".into());
+        }
+        self.waiting.retain(|_, steps| !steps.is_empty());
+    }
+
     fn launch(&mut self, at: usize) {
         let Point::Instance(i) = *self.job.prepared.order.point(self.index(at)) else { return };
         self.started += 1;
@@ -246,7 +262,7 @@ impl<'a> Walk<'a> {
         (self.job.tell)(Event::Started(address, self.started, self.total));
         let order = &self.job.prepared.order;
         let moved = order
-            .before(self.index(at))
+            .needed(self.index(at))
             .any(|index| self.ended[self.rank[index.index()]].as_ref().is_some_and(|e| e.changed));
         let (job, planned) = (self.job.clone(), self.planned[&i]);
         self.running.spawn(async move {
@@ -264,7 +280,9 @@ impl<'a> Walk<'a> {
             Outcome::Failed(_) | Outcome::Skipped(_) => Some(format!("{address} failed")),
             _ => None,
         };
-        let changed = outcome != Outcome::Unchanged;
+        // What drsync declares itself changes nothing that others rest on.
+        let is_implied = self.job.prepared.instances[i].shared.kind.info().is_implied();
+        let changed = outcome != Outcome::Unchanged && !is_implied;
         self.report(&address, outcome, seconds);
         self.end(at, End { blocks, changed, unseen: false });
     }
@@ -303,6 +321,8 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
     }
     match delta.verdict() {
         Verdict::InSync => return Outcome::Unchanged,
+        // What waits for a manager begins before that can be read.
+        Verdict::Unknown if waits(instance, &delta, &replies) => {}
         Verdict::Unknown => {
             let reason = unknown_reason(&delta).unwrap_or_default();
             return Outcome::Failed(format!("could not be read before the write: {reason}"));
@@ -339,6 +359,17 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
         return Outcome::Failed(reason);
     }
     outcome
+}
+
+/// True for a step that drsync declares itself and that only waits for a manager.
+fn waits(instance: &Instance, delta: &Delta, replies: &[Reply]) -> bool {
+    let shared = &instance.shared;
+    let is_wait = |action: &Action| {
+        let call = if let Action::Call(_, call) = action { Some(call) } else { None };
+        matches!(call, Some(Call::AwaitReady | Call::AwaitIdle(_) | Call::AwaitServers(_)))
+    };
+    let actions = shared.kind.steps(&shared.args, delta, replies);
+    !actions.is_empty() && actions.iter().all(is_wait)
 }
 
 /// Notes that all is known of what was written to a manager, once its services were looked at.

@@ -28,7 +28,8 @@ fn protected(plan: &Plan) -> Vec<String> {
 fn too_many_hosts(inventory: &Inventory, plan: &Plan) -> Vec<String> {
     let Some(limit) = &inventory.world.pair.policy.max_hosts else { return Vec::new() };
     let mut changed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for instance in plan.changes() {
+    let declared = |i: &&crate::model::plan::Planned| !i.address.kind.starts_with("cm.single_node");
+    for instance in plan.changes().filter(declared) {
         if let Some(host) = instance.address.target.host() {
             changed.entry(instance.address.target.side()).or_default().insert(host);
         }

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use petgraph::Direction;
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
 
 use super::instance::Instance;
+use super::restart;
 use crate::lang::inventory::Inventory;
-use crate::lang::resource::Resource;
+use crate::lang::resource::{Phase, Resource};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Diagnostic, Target};
 
@@ -32,9 +34,18 @@ pub enum Point {
     Side(Arc<str>),
 }
 
+/// What it means that one point comes before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// The second needs the first: it is not tried when the first fails.
+    Needs,
+    /// The second comes after the first, whatever became of that.
+    Follows,
+}
+
 /// Instances and what comes before them.
 pub struct Order {
-    graph: DiGraph<Point, ()>,
+    graph: DiGraph<Point, Strength>,
     /// All points, each after everything it depends on.
     pub sequence: Vec<NodeIndex>,
 }
@@ -47,6 +58,7 @@ impl Order {
         let mut builder = Builder::new(inventory, instances);
         builder.declared_edges();
         builder.needed_edges();
+        builder.maintenance_edges();
         builder.side_edges();
         let graph = builder.graph;
         let sequence = sequence(&graph);
@@ -64,6 +76,12 @@ impl Order {
     /// Iterates over what must be done before `index`.
     pub fn before(&self, index: NodeIndex) -> impl Iterator<Item = NodeIndex> {
         self.graph.neighbors_directed(index, Direction::Incoming)
+    }
+
+    /// Iterates over what `index` needs: what must have been done well before it.
+    pub fn needed(&self, index: NodeIndex) -> impl Iterator<Item = NodeIndex> {
+        let edges = self.graph.edges_directed(index, Direction::Incoming);
+        edges.filter(|edge| *edge.weight() == Strength::Needs).map(|edge| edge.source())
     }
 
     /// Iterates over what waits for `index`.
@@ -93,7 +111,7 @@ impl Order {
 struct Builder<'a> {
     inventory: &'a Inventory,
     instances: &'a [Instance],
-    graph: DiGraph<Point, ()>,
+    graph: DiGraph<Point, Strength>,
     /// Instances by resource.
     by_resource: HashMap<usize, Vec<usize>>,
     joins: HashMap<(usize, Arc<str>), NodeIndex>,
@@ -115,8 +133,78 @@ impl<'a> Builder<'a> {
 
     fn edge(&mut self, first: NodeIndex, then: NodeIndex) {
         if first != then {
-            self.graph.add_edge(first, then, ());
+            self.graph.add_edge(first, then, Strength::Needs);
         }
+    }
+
+    /// Single-node maintenance of a side: the way there, the work, the way back. Everything else at
+    /// the manager comes before, unless it waits for the work; then it comes after.
+    fn maintenance_edges(&mut self) {
+        let phase = |i: &usize| self.inventory.resources[self.instances[*i].resource].phase;
+        let steps: Vec<usize> = (0..self.instances.len()).filter(|i| phase(i).is_some()).collect();
+        let mut sides: Vec<&Arc<str>> = Vec::new();
+        for i in &steps {
+            let side = self.instances[*i].address.target.side();
+            if !sides.contains(&side) {
+                sides.push(side);
+            }
+        }
+        for side in sides {
+            let of = |wanted: Phase| -> Vec<NodeIndex> {
+                let own = steps.iter().filter(|i| {
+                    self.instances[**i].address.target.side() == side && phase(i) == Some(wanted)
+                });
+                own.map(|i| NodeIndex::new(*i)).collect()
+            };
+            let (open, close) = (of(Phase::Open), of(Phase::Close));
+            if let ([first, ..], [.., last], [back, ..], [.., done]) =
+                (&open[..], &open[..], &close[..], &close[..])
+            {
+                self.side_maintenance(side, (*first, *last), (*back, *done));
+            }
+        }
+    }
+
+    fn side_maintenance(
+        &mut self,
+        side: &Arc<str>,
+        (first, last): (NodeIndex, NodeIndex),
+        (back, done): (NodeIndex, NodeIndex),
+    ) {
+        let instances = self.instances;
+        let at_manager = |i: &usize| {
+            let instance = &instances[*i];
+            let is_own =
+                matches!(&instance.address.target, Target::Manager { side: own } if own == side);
+            is_own && self.inventory.resources[instance.resource].phase.is_none()
+        };
+        let all: Vec<usize> = (0..instances.len()).filter(at_manager).collect();
+        let (work, others): (Vec<usize>, Vec<usize>) =
+            all.into_iter().partition(|i| instances[*i].shared.guarded.is_some());
+        let mut after = self.reachable(&work);
+        let is_last = |i: &&usize| instances[**i].address.kind == restart::KIND;
+        after.extend(others.iter().filter(is_last).map(|i| NodeIndex::new(*i)));
+        for i in work {
+            self.edge(last, NodeIndex::new(i));
+            self.graph.add_edge(NodeIndex::new(i), back, Strength::Follows);
+        }
+        for i in others {
+            match after.contains(&NodeIndex::new(i)) {
+                true => self.graph.add_edge(done, NodeIndex::new(i), Strength::Follows),
+                false => self.graph.add_edge(NodeIndex::new(i), first, Strength::Follows),
+            };
+        }
+        self.graph.add_edge(last, back, Strength::Follows);
+    }
+
+    /// Returns all points that come after one of `from`.
+    fn reachable(&self, from: &[usize]) -> HashSet<NodeIndex> {
+        let mut open: Vec<NodeIndex> = from.iter().map(|i| NodeIndex::new(*i)).collect();
+        let mut seen = HashSet::new();
+        while let Some(index) = open.pop() {
+            open.extend(self.graph.neighbors(index).filter(|next| seen.insert(*next)));
+        }
+        seen
     }
 
     /// `requires` and `before`.
@@ -294,7 +382,7 @@ pub fn dangling(inventory: &Inventory, instances: &[Instance]) -> Vec<Diagnostic
 }
 
 /// Orders the points; of those that are ready the one written first comes first (Kahn).
-fn sequence(graph: &DiGraph<Point, ()>) -> Vec<NodeIndex> {
+fn sequence(graph: &DiGraph<Point, Strength>) -> Vec<NodeIndex> {
     let mut open: Vec<usize> = graph
         .node_indices()
         .map(|i| graph.neighbors_directed(i, Direction::Incoming).count())
@@ -316,7 +404,7 @@ fn sequence(graph: &DiGraph<Point, ()>) -> Vec<NodeIndex> {
 
 /// Names every cycle whole: `hive → hdfs → yarn → hive`.
 fn cycles(
-    graph: &DiGraph<Point, ()>,
+    graph: &DiGraph<Point, Strength>,
     inventory: &Inventory,
     instances: &[Instance],
 ) -> Vec<Diagnostic> {
@@ -362,7 +450,7 @@ fn cycles(
 }
 
 /// Walks the members of a knot until one comes again.
-fn circle(graph: &DiGraph<Point, ()>, knot: &[NodeIndex]) -> Vec<NodeIndex> {
+fn circle(graph: &DiGraph<Point, Strength>, knot: &[NodeIndex]) -> Vec<NodeIndex> {
     let start = knot.iter().min().copied().unwrap_or_default();
     let mut path = vec![start];
     loop {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use crate::kinds::{self, AnyKind, Claim, Decoded, Link, Unsettles};
+use crate::kinds::{self, AnyKind, Claim, Decoded, Guarded, Link, Unsettles};
 use crate::lang::expand::Declared;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Problem;
@@ -28,6 +28,8 @@ pub struct Shared {
     pub needs: Vec<Link>,
     /// What may run outdated configuration after a change.
     pub unsettles: Option<Unsettles>,
+    /// What of it two servers of a manager must not work on together.
+    pub guarded: Option<Guarded>,
     /// Which file's content it decides.
     pub claim: Option<Claim>,
 }
@@ -147,6 +149,7 @@ impl Builder<'_> {
             questions: kind.ask(&args),
             needs: kind.needs(&args),
             unsettles: kind.unsettles(&args),
+            guarded: kind.guarded(&args),
             claim: kind.claims(&args),
             args,
             node,

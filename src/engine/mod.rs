@@ -1,6 +1,7 @@
 //! Decides and does: instances, order, reading, plans, applying, journal and lock.
 
 pub mod apply;
+mod bracket;
 pub mod gate;
 pub mod graph;
 pub mod instance;

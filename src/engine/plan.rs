@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use super::bracket;
 use super::graph::{self, Index, Order, Point};
 use super::instance::{self, Instance};
 use super::read::{self, Readings, Sheets};
@@ -81,7 +82,7 @@ pub fn decide(
     readings: Readings,
     with_evidence: bool,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let mut mistakes = Vec::new();
+    let mut mistakes = bracket::databases(inventory, prepared, &readings);
     let mut planned = Vec::with_capacity(prepared.instances.len());
     let mut scopes: HashMap<(&str, String), usize> = HashMap::new();
     let mut moving = Moving::new(&prepared.order);
@@ -118,6 +119,7 @@ pub fn decide(
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
+    bracket::settle(inventory, prepared, &mut planned);
     let mut plan = Plan {
         pair: inventory.world.pair.name.clone(),
         sides: inventory.world.pair.order.clone(),
@@ -164,7 +166,7 @@ impl Moving<'_> {
         }
         let order = self.order;
         let mut moved = false;
-        for before in order.before(index) {
+        for before in order.needed(index) {
             let is_side = matches!(order.point(before), Point::Side(_));
             moved |= !is_side && self.reaches(before, true);
         }
@@ -217,7 +219,11 @@ fn describe(
         }
         false => Vec::new(),
     };
-    let silent = verdict == Verdict::InSync && delta.unmanaged.is_empty() && delta.notes.is_empty();
+    // What a step of single-node maintenance finds is needed to foresee what it will do.
+    let silent = verdict == Verdict::InSync
+        && delta.unmanaged.is_empty()
+        && delta.notes.is_empty()
+        && resource.phase.is_none();
     Planned {
         address: instance.address.clone(),
         name: resource.name.clone(),

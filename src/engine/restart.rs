@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::instance::Instance;
 use crate::kinds::Unsettles;
 use crate::lang::pair::Restart;
-use crate::model::manager::Entity;
+use crate::model::manager::{Entity, MANAGEMENT_SERVICE};
 use crate::model::plan::{Plan, Planned};
 use crate::model::question::{Question, Reply};
 use crate::model::{Attribute, Delta, Live, Value, Want};
@@ -62,7 +62,8 @@ impl Forecast {
             told.starts_with("CORE_SETTINGS|") && touched.services.contains(*name)
         });
         for (name, told) in known {
-            let is_touched = touched.is_everything || is_core || touched.services.contains(name);
+            let is_all = (touched.is_everything || is_core) && name != MANAGEMENT_SERVICE;
+            let is_touched = is_all || touched.services.contains(name);
             if is_touched && !told.contains("|STOPPED|") {
                 expect(delta, name);
             }

@@ -9,6 +9,7 @@ pub mod hadoop_xml;
 pub mod hosts;
 pub mod ini;
 pub mod ini_wish;
+pub mod java_options;
 pub mod java_properties;
 pub mod jks;
 pub mod limits;

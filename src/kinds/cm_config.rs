@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Kind, Link, Unsettles, argument, problem, unanswered};
+use super::{Guarded, Kind, Link, Unsettles, argument, problem, unanswered};
 use crate::format::setting::{Sort, normalise, unit};
 use crate::format::{hadoop_xml, properties, units};
 use crate::model::change::Problem;
@@ -172,6 +172,12 @@ impl Kind for CmConfig {
         }
         unmanaged(args, config, &declared, &mut delta);
         delta
+    }
+
+    fn guarded(args: &Args) -> Option<Guarded> {
+        // The addresses of parcel repositories (requirement M2).
+        (args.scope == Some(Scope::Manager))
+            .then_some(Guarded::Attribute("REMOTE_PARCEL_REPO_URLS"))
     }
 
     fn unsettles(args: &Args) -> Option<Unsettles> {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Kind, Link, Unsettles, problem, unanswered};
+use super::{Guarded, Kind, Link, Unsettles, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity, ParcelMove};
@@ -218,6 +218,10 @@ impl Kind for CmParcel {
 
     fn unsettles(args: &Args) -> Option<Unsettles> {
         (args.stage == Stage::Activated).then_some(Unsettles::Cluster)
+    }
+
+    fn guarded(_: &Args) -> Option<Guarded> {
+        Some(Guarded::Whole)
     }
 
     fn needs(_: &Args) -> Vec<Link> {

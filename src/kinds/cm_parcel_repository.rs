@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::shared::state::State;
-use super::{Kind, problem, unanswered};
+use super::{Guarded, Kind, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity};
@@ -84,6 +84,10 @@ impl Kind for CmParcelRepository {
             all.push(Arc::from(args.url.as_str()));
         }
         vec![Action::Call(Entity::Repositories, Call::SetRepositories(all))]
+    }
+
+    fn guarded(_: &Args) -> Option<Guarded> {
+        Some(Guarded::Whole)
     }
 }
 

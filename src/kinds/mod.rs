@@ -10,6 +10,9 @@ mod cm_parcel;
 mod cm_parcel_repository;
 mod cm_restart;
 mod cm_role_group;
+mod cm_server;
+mod cm_single_node;
+mod cm_single_node_gate;
 mod os_authorized_key;
 mod os_block;
 mod os_certificate;
@@ -48,6 +51,8 @@ use crate::model::change::Problem;
 use crate::model::kind_info::KindInfo;
 use crate::model::question::{Action, Question, Reply};
 use crate::model::{Delta, Node};
+
+pub use shared::cm_server::database;
 
 pub use registry::{AnyKind, Decoded, all, find, infos, of};
 
@@ -92,6 +97,13 @@ pub trait Kind: Send + Sync + 'static {
         None
     }
 
+    /// Returns what of it two servers of a manager must not work on together (requirements M2, M4
+    /// and M8 to M11).
+    fn guarded(args: &Self::Args) -> Option<Guarded> {
+        let _ = args;
+        None
+    }
+
     /// Returns which file's content it decides. Whoever decides all of a file leaves nothing to
     /// others: the two would undo each other in every run.
     fn claims(args: &Self::Args) -> Option<Claim> {
@@ -116,6 +128,15 @@ impl Claim {
             Claim::Whole(path) | Claim::Part(path) => path,
         }
     }
+}
+
+/// What of an instance two servers of a manager must not work on together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    /// Any change.
+    Whole,
+    /// A change of this attribute.
+    Attribute(&'static str),
 }
 
 /// What of a manager may run outdated configuration after a change.

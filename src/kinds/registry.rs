@@ -4,7 +4,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Claim, Kind, Link, Unsettles};
+use super::{Claim, Guarded, Kind, Link, Unsettles};
 use crate::model::change::Problem;
 use crate::model::decode::decode;
 use crate::model::kind_info::{KindInfo, SCRIPTED};
@@ -22,6 +22,9 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_parcel_repository::CmParcelRepository>(PhantomData),
     &Entry::<super::cm_restart::CmRestart>(PhantomData),
     &Entry::<super::cm_role_group::CmRoleGroup>(PhantomData),
+    &Entry::<super::cm_server::CmServer>(PhantomData),
+    &Entry::<super::cm_single_node::CmSingleNode>(PhantomData),
+    &Entry::<super::cm_single_node_gate::CmSingleNodeGate>(PhantomData),
     &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),
     &Entry::<super::os_certificate::OsCertificate>(PhantomData),
@@ -99,6 +102,8 @@ pub trait AnyKind: Send + Sync {
     fn needs(&self, args: &Decoded) -> Vec<Link>;
     /// See [`Kind::unsettles`].
     fn unsettles(&self, args: &Decoded) -> Option<Unsettles>;
+    /// See [`Kind::guarded`].
+    fn guarded(&self, args: &Decoded) -> Option<Guarded>;
     /// See [`Kind::claims`].
     fn claims(&self, args: &Decoded) -> Option<Claim>;
 }
@@ -156,6 +161,10 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn unsettles(&self, decoded: &Decoded) -> Option<Unsettles> {
         K::unsettles(args::<K>(decoded))
+    }
+
+    fn guarded(&self, decoded: &Decoded) -> Option<Guarded> {
+        K::guarded(args::<K>(decoded))
     }
 
     fn claims(&self, decoded: &Decoded) -> Option<Claim> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::pair::{Pair, Policy, Restart};
-use super::resource::Resource;
+use super::pair::{Manager, Pair, Policy, Procedure, Restart};
+use super::resource::{Phase, Resource};
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::{Data, Key, Map, Node, Place};
 
@@ -13,8 +13,20 @@ pub fn add(pair: &Pair, kinds: &[KindInfo], resources: &mut Vec<Resource>) {
         return;
     }
     let kind = |name: &str| kinds.iter().find(|kind| kind.name == name).copied();
-    let place = pair.policy_place.clone().unwrap_or_else(Place::nowhere);
+    let (Some(host), Some(gate)) = (kind("cm.single_node"), kind("cm.single_node_gate")) else {
+        return;
+    };
+    for (side, body) in &pair.sides {
+        if let Some(manager) = &body.manager
+            && let [primary, secondary] = &manager.servers[..]
+        {
+            let mut steps = Steps { side, place: &primary.place, host, gate, made: Vec::new() };
+            maintenance(&mut steps, manager, primary, secondary);
+            resources.extend(steps.made);
+        }
+    }
     if let Some(kind) = kind("cm.restart") {
+        let place = pair.policy_place.clone().unwrap_or_else(Place::nowhere);
         let args = restart(&pair.policy, &place);
         resources.push(Resource::new("Restart what is stale", kind, args, place));
     }
@@ -28,10 +40,87 @@ fn restart(policy: &Policy, place: &Place) -> Node {
     };
     let mut entries = vec![("policy", Node::text(place.clone(), word))];
     if let Some(most) = policy.max_restarts {
-        let number = Data::Int(most.into(), Arc::from(most.to_string()));
-        entries.push(("max_restarts", Node::new(place.clone(), number)));
+        entries.push(("max_restarts", number(place, most)));
     }
     mapping(place, entries)
+}
+
+/// The steps of single-node maintenance of one side, each after the one before it.
+struct Steps<'a> {
+    side: &'a Arc<str>,
+    place: &'a Place,
+    host: KindInfo,
+    gate: KindInfo,
+    made: Vec<Resource>,
+}
+
+/// Declares the steps around work that two servers must not do together, in the order of
+/// requirements M5 and M20. They end with both servers in their roles, whatever became of the work.
+fn maintenance(steps: &mut Steps<'_>, manager: &Manager, primary: &Node, secondary: &Node) {
+    let is_full = manager.maintenance.procedure == Procedure::Full;
+    let wait = manager.maintenance.wait_seconds;
+    steps.on(primary, Phase::Open, "start", None);
+    steps.on(secondary, Phase::Open, "stop", None);
+    if is_full {
+        steps.on(primary, Phase::Open, "set", Some(false));
+        steps.on(primary, Phase::Open, "restart", Some(false));
+    }
+    steps.wait(Phase::Open, "ready", None);
+    steps.wait(Phase::Close, "idle", Some(wait));
+    if is_full {
+        steps.on(primary, Phase::Close, "set", Some(true));
+        steps.on(primary, Phase::Close, "restart", Some(true));
+        steps.wait(Phase::Close, "ready", None);
+    }
+    steps.on(secondary, Phase::Close, "start", None);
+    steps.wait(Phase::Close, "both", None);
+}
+
+impl Steps<'_> {
+    /// Adds a step on the host of a server.
+    fn on(&mut self, server: &Node, phase: Phase, step: &str, ha_mode: Option<bool>) {
+        let host = Arc::from(server.as_text().unwrap_or_default());
+        let mut entries = vec![("step", Node::text(self.place.clone(), step))];
+        if let Some(is_on) = ha_mode {
+            let truth = Data::Bool(is_on, Arc::from(is_on.to_string()));
+            entries.push(("ha_mode", Node::new(self.place.clone(), truth)));
+        }
+        self.add(self.host, phase, Some((host, server.place.clone())), entries);
+    }
+
+    /// Adds a step that waits for the manager.
+    fn wait(&mut self, phase: Phase, gate: &str, seconds: Option<u32>) {
+        let mut entries = vec![("gate", Node::text(self.place.clone(), gate))];
+        entries.extend(seconds.map(|seconds| ("wait_seconds", number(self.place, seconds))));
+        self.add(self.gate, phase, None, entries);
+    }
+
+    fn add(
+        &mut self,
+        kind: KindInfo,
+        phase: Phase,
+        hosts: Option<(Arc<str>, Place)>,
+        mut entries: Vec<(&str, Node)>,
+    ) {
+        let number = format!("{:02}", self.made.len() + 1);
+        entries.push(("number", Node::text(self.place.clone(), &number)));
+        let name = format!("Single-node maintenance of {}, step {number}", self.side);
+        let args = mapping(self.place, entries);
+        let before = self.made.last().map(|step| (step.name.clone(), self.place.clone()));
+        // The way back is gone whatever became of the work and of the way there.
+        let turns = self.made.last().is_some_and(|step| step.phase != Some(phase));
+        self.made.push(Resource {
+            hosts,
+            sides: vec![(self.side.clone(), self.place.clone())],
+            requires: before.filter(|_| !turns).into_iter().collect(),
+            phase: Some(phase),
+            ..Resource::new(&name, kind, args, self.place.clone())
+        });
+    }
+}
+
+fn number(place: &Place, number: u32) -> Node {
+    Node::new(place.clone(), Data::Int(number.into(), Arc::from(number.to_string())))
 }
 
 /// Returns a mapping written at `place`.

@@ -12,6 +12,7 @@ use super::resource::Resource;
 use super::scalar::Dialect;
 use super::scope::{Scope, World};
 use super::secrets::{SecretSource, Secrets};
+use super::servers;
 use super::source::{Sources, files_below};
 use super::{pattern, template};
 use crate::model::connection::{HostConnection, ManagerConnection, SshOptions, Way};
@@ -92,6 +93,9 @@ impl Inventory {
             texts: sources.texts().clone(),
             diagnostics: sources.mistakes,
         };
+        if legible.sides && legible.hosts {
+            inventory.diagnostics.extend(servers::check(&inventory.world));
+        }
         let mistakes = inventory.check_selectors(&legible);
         inventory.diagnostics.extend(mistakes);
         if !inventory.diagnostics.iter().any(Diagnostic::is_error) {

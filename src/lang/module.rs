@@ -303,28 +303,13 @@ impl Scripted {
         let mut args = self.args.clone();
         let key = Key { name: Arc::from("params"), place: place() };
         args.set(key, Node::new(place(), Data::Map(params)));
-        Resource {
-            name: match used.common.name.is_empty() {
-                true => Arc::from(self.kind.name),
-                false => used.common.name.clone(),
-            },
-            kind: self.kind,
-            args: Node::new(place(), Data::Map(args)),
-            place: used.common.place.clone(),
-            // All the rest it is given by `inherit`.
-            hosts: None,
-            sides: Vec::new(),
-            when: Vec::new(),
-            repeat: None,
-            tags: Vec::new(),
-            requires: Vec::new(),
-            before: Vec::new(),
-            protect: false,
-            ignore: Vec::new(),
-            locals: Vec::new(),
-            within: Vec::new(),
-            folder: None,
-        }
+        let name = match used.common.name.is_empty() {
+            true => self.kind.name,
+            false => &*used.common.name,
+        };
+        let args = Node::new(place(), Data::Map(args));
+        // All the rest it is given by `inherit`.
+        Resource::new(name, self.kind, args, used.common.place.clone())
     }
 }
 

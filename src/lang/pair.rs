@@ -145,11 +145,48 @@ pub struct Manager {
     pub password: Option<Node>,
     /// Certificate authority to trust: a PEM file, relative to the inventory.
     pub ca: Option<String>,
-    /// The manager's own hosts.
+    /// The manager's own hosts; two of them run active-passive, the primary first.
     #[serde(default)]
-    pub servers: Vec<String>,
+    pub servers: Vec<Node>,
+    /// How a manager with two servers is worked on.
+    #[serde(default)]
+    pub maintenance: Maintenance,
     /// A simulated manager instead of a real one.
     pub sandbox: Option<SandboxManager>,
+}
+
+/// How work is done that two servers of a manager must not do together.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// See [`Procedure`].
+    #[serde(default)]
+    pub procedure: Procedure,
+    /// How long commands that still run after the work are waited for.
+    #[serde(default = "half_an_hour")]
+    pub wait_seconds: u32,
+}
+
+impl Default for Maintenance {
+    fn default() -> Maintenance {
+        Maintenance { procedure: Procedure::default(), wait_seconds: half_an_hour() }
+    }
+}
+
+fn half_an_hour() -> u32 {
+    1800
+}
+
+/// A procedure of single-node maintenance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Procedure {
+    /// The secondary is stopped, and the primary runs with `haMode=false` meanwhile (requirement
+    /// M5).
+    #[default]
+    Full,
+    /// The secondary is stopped, nothing else (requirement M20).
+    PassiveStop,
 }
 
 /// A simulated manager.

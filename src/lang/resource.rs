@@ -50,6 +50,17 @@ pub struct Resource {
     pub within: Vec<Arc<str>>,
     /// The folder its files are found in, before the inventory's own.
     pub folder: Option<Arc<std::path::Path>>,
+    /// Its part in single-node maintenance, for what drsync declares itself.
+    pub phase: Option<Phase>,
+}
+
+/// A part of single-node maintenance: around the work that two servers must not do together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the work.
+    Open,
+    /// After it, whatever became of it.
+    Close,
 }
 
 impl Resource {
@@ -72,6 +83,7 @@ impl Resource {
             locals: Vec::new(),
             within: Vec::new(),
             folder: None,
+            phase: None,
         }
     }
 }
@@ -267,6 +279,7 @@ fn read_common(
         locals: own_vars(map, mistakes).into_iter().collect(),
         within: Vec::new(),
         folder: None,
+        phase: None,
     }
 }
 

@@ -21,7 +21,7 @@ pub struct KindInfo {
 }
 
 /// Kinds whose instances drsync declares by itself, from what `pair.yaml` says.
-const IMPLIED: [&str; 1] = ["cm.restart"];
+const IMPLIED: [&str; 3] = ["cm.restart", "cm.single_node", "cm.single_node_gate"];
 
 impl KindInfo {
     /// True when drsync declares its instances by itself, and nobody else can.

@@ -92,6 +92,11 @@ pub enum Entity {
     Impact,
     /// A service (CM API: `ApiService`).
     Service(Arc<str>),
+    /// Cloudera Manager itself: what it does, and which of its servers are alive.
+    ///
+    /// The reply has `idle` (`verified` once it was waited for and nothing was begun since), and a
+    /// field `server/NAME` for each server that was alive lately (CM API: `/cm/instances`).
+    Manager,
 }
 
 impl fmt::Display for Entity {
@@ -104,6 +109,7 @@ impl fmt::Display for Entity {
             Entity::Services => f.write_str("services"),
             Entity::Impact => f.write_str("impact"),
             Entity::Service(name) => f.write_str(name),
+            Entity::Manager => f.write_str("manager"),
         }
     }
 }
@@ -176,6 +182,12 @@ pub enum Call {
     Refresh,
     /// Restart a service, its stale roles one after the other (`true`) or all roles at once.
     Restart(bool),
+    /// Wait until the manager answers.
+    AwaitReady,
+    /// Wait until no command runs, so many seconds at most.
+    AwaitIdle(u64),
+    /// Wait until so many servers of the manager are alive.
+    AwaitServers(usize),
 }
 
 impl fmt::Display for Call {
@@ -205,6 +217,9 @@ impl fmt::Display for Call {
             Call::Refresh => f.write_str("refresh"),
             Call::Restart(true) => f.write_str("rolling restart"),
             Call::Restart(false) => f.write_str("restart"),
+            Call::AwaitReady => f.write_str("wait until the manager answers"),
+            Call::AwaitIdle(_) => f.write_str("wait until no command runs"),
+            Call::AwaitServers(count) => write!(f, "wait until {count} servers are alive"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -40,11 +41,13 @@ pub struct Cm {
     catalogues: PathBuf,
     progress: Progress,
     ledger: Mutex<Arc<Ledger>>,
+    /// It was verified that no command runs, and nothing was begun since.
+    is_idle: AtomicBool,
     /// What was read last of settings, by path.
     settings: Mutex<HashMap<String, Value>>,
     /// Writes whose consequences the manager may not have found out yet.
     unsettled: Mutex<Option<Unsettled>>,
-    session: OnceCell<Result<Session, Trouble>>,
+    session: OnceCell<Session>,
 }
 
 impl Cm {
@@ -54,6 +57,7 @@ impl Cm {
             cluster: way.cluster.clone(),
             side: way.side.clone(),
             settings: Mutex::default(),
+            is_idle: AtomicBool::new(false),
             unsettled: Mutex::new(way.unsettled.clone().map(cm_staleness::earlier)),
             progress: limits.progress.clone(),
             http: Http::new(way, limits),
@@ -66,7 +70,7 @@ impl Cm {
     /// Answers all `questions`.
     pub async fn read(&self, questions: &[Question]) -> ManagerReading {
         let before = Instant::now();
-        let session = self.session.get_or_init(|| self.open()).await;
+        let session = self.session.get_or_try_init(|| self.open()).await;
         let (replies, identity) = match session {
             Ok(session) => (self.answer(session, questions).await, Some(session.identity.clone())),
             Err(trouble) => (super::all_unknown(questions, &trouble.to_string()), None),
@@ -210,6 +214,13 @@ impl Cm {
                 (true, Err(trouble)) => Some(Err(trouble)),
             }
         };
+        let servers = async {
+            match wants.servers {
+                true => Some(self.list(session, "/cm/instances").await),
+                false => None,
+            }
+        };
+        let is_idle = self.is_idle.load(Ordering::Relaxed);
         let impact = async {
             match (wants.impact, session.cluster_path()) {
                 (false, _) => None,
@@ -227,8 +238,8 @@ impl Cm {
                 false => None,
             }
         };
-        let (mut services, hosts, parcels, settings, staleness, impact) =
-            tokio::join!(services, hosts, parcels, settings, staleness, impact);
+        let (mut services, hosts, parcels, settings, staleness, impact, servers) =
+            tokio::join!(services, hosts, parcels, settings, staleness, impact, servers);
         if let Some(Ok(services)) = &mut services {
             let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
             let roles = self.members(session, services, &wants.roles, "roles");
@@ -240,7 +251,7 @@ impl Cm {
                 services.entry(name).or_default().roles = Some(list);
             }
         }
-        Overview { services, hosts, parcels, settings, staleness, impact }
+        Overview { services, hosts, parcels, settings, staleness, impact, servers, is_idle }
     }
 
     async fn services(
@@ -395,8 +406,8 @@ impl Cm {
     }
 
     async fn send(&self, actions: &[Action], message: &str) -> Result<(), Failure> {
-        let session = self.session.get_or_init(|| self.open()).await;
-        let session = session.as_ref().map_err(|trouble| Failure::from(trouble.clone()))?;
+        let session = self.session.get_or_try_init(|| self.open()).await;
+        let session = session.map_err(Failure::from)?;
         let mut places: HashMap<&Entity, Place> = HashMap::new();
         for action in actions {
             match action {
@@ -415,6 +426,8 @@ impl Cm {
                     if let Some(touched) = unsettles(entity, call) {
                         self.unsettle(touched);
                     }
+                    let is_idle = matches!(call, Call::AwaitIdle(_)) && called.is_ok();
+                    self.is_idle.store(is_idle, Ordering::Relaxed);
                     called.map_err(|failure| failure.during(call))?;
                 }
                 Action::Host(..) => return Err("a manager cannot run this".into()),

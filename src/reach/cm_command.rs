@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::cm_entity::Place;
+use super::cm_gate;
 use super::cm_parcel::{self, REPOSITORIES};
 use super::cm_scope::text;
 use super::cm_staleness::{Cure, cure};
@@ -92,6 +93,11 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         Call::Refresh => return cure(line, place, Cure::Refresh).await,
         Call::Restart(true) => return cure(line, place, Cure::Roll).await,
         Call::Restart(false) => return cure(line, place, Cure::Restart).await,
+        Call::AwaitReady => return cm_gate::await_ready(line).await,
+        Call::AwaitIdle(seconds) => {
+            return cm_gate::await_idle(line, place, Duration::from_secs(*seconds)).await;
+        }
+        Call::AwaitServers(count) => return cm_gate::await_servers(line, *count).await,
     };
     sent.map_err(Failure::from)
 }

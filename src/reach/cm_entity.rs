@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::cm_scope::{
     Overview, Service, Session, host, listed, service, service_path, text, unknown,
 };
-use super::{cm_parcel, cm_staleness};
+use super::{cm_gate, cm_parcel, cm_staleness};
 use crate::model::manager::Entity;
 use crate::model::question::{Field, Reply};
 use crate::model::quote::percent;
@@ -27,6 +27,7 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::Services => cm_staleness::fields(overview),
         Entity::Impact => cm_staleness::impact_fields(overview),
         Entity::Service(name) => service(session, overview, name).map(|_| Vec::new()),
+        Entity::Manager => cm_gate::fields(overview),
     };
     match fields {
         Ok(fields) => Reply::Fields(Arc::new(fields)),
@@ -79,6 +80,10 @@ pub(super) fn path(
         }
         Entity::Services | Entity::Impact => {
             return Err(unknown("there is no one place for all of them"));
+        }
+        Entity::Manager => {
+            let list = session.cluster_path().unwrap_or_default();
+            return Ok(Place { path: "/cm".into(), list, name: "Cloudera Manager".into() });
         }
         Entity::Service(name) => {
             service(session, overview, name)?;

@@ -55,6 +55,10 @@ pub(super) struct Overview {
     pub(super) settings: Option<Result<Vec<Value>, Trouble>>,
     /// All services with their staleness.
     pub(super) staleness: Option<Result<Vec<Value>, Trouble>>,
+    /// The manager's servers.
+    pub(super) servers: Option<Result<Vec<Value>, Trouble>>,
+    /// It was verified that no command runs, and nothing was begun since.
+    pub(super) is_idle: bool,
     /// What restarts would mean.
     pub(super) impact: Option<Result<Impact, Trouble>>,
 }

@@ -21,6 +21,8 @@ pub(super) struct Wants<'a> {
     pub(super) settings: bool,
     /// Whether it is needed which services are stale.
     pub(super) staleness: bool,
+    /// Whether the manager's servers are needed.
+    pub(super) servers: bool,
     /// Whether it is needed what restarts would mean.
     pub(super) impact: bool,
 }
@@ -48,6 +50,7 @@ impl<'a> Wants<'a> {
             Entity::Repositories => self.settings = true,
             Entity::Services => self.staleness = true,
             Entity::Impact => self.impact = true,
+            Entity::Manager => self.servers = true,
             Entity::Service(name) => _ = self.services.insert(name),
             Entity::RoleGroup(service, _) => {
                 self.services.insert(service);

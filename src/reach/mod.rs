@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod cm;
 mod cm_command;
 mod cm_entity;
+mod cm_gate;
 mod cm_parcel;
 mod cm_scope;
 mod cm_staleness;

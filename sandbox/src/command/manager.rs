@@ -22,7 +22,23 @@ pub(crate) fn submit_on_manager(
     prune(world);
     let outcome = Outcome::of(world, 0);
     let top = add(world, name, &manager, Value::Null, outcome, Share::Top(effect));
+    if world.servers.race() {
+        lose_race(world, top);
+    }
     show(world, top, false)
+}
+
+/// Two servers write the same rows, and the database takes them from one only.
+fn lose_race(world: &mut World, id: i64) {
+    let commands = list_mut(world.state, "commands").iter_mut();
+    for command in commands.filter(|command| number(command, "id") == id) {
+        command["success"] = json!(false);
+        command["effect"] = json!("");
+        command["message"] = json!(
+            "ERROR: duplicate key value violates unique constraint \"releases_product_version_key\" \
+             Detail: Key (product, version)=(CDH, 7.1.9) already exists."
+        );
+    }
 }
 
 /// Notes that the manager looks for stale configuration until `visible`. It begins to do so in the

@@ -14,7 +14,7 @@ use crate::error::SandboxError;
 ///
 /// `seed` may have the members `files` (path to content, or to `content`, `mode`, `owner` and
 /// `group`), `directories` (path to `mode`, `owner` and `group`), `links` (path to target),
-/// `units` (name to `enabled`, `active`, `masked` and `fragment`), `users`, `groups` and `packages`
+/// `units` (name to `enabled`, `active`, `masked`, `pid` and `fragment`), `users`, `groups` and `packages`
 /// (names).
 /// A directory that holds anything but an earlier simulated host is refused. Processes that prepare
 /// the same directory wait for each other, at the file `<dir>.lock` beside it.

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::digest::sha256_hex;
-use crate::document::{flag, list, text};
+use crate::document::{flag, list, number, text};
 use crate::error::SandboxError;
 
 /// Where the simulator keeps its own notes in the tree.
@@ -110,10 +110,11 @@ impl Host {
             let full =
                 if short.contains('.') { short.to_owned() } else { format!("{short}.service") };
             let state = format!(
-                "known=1\nenabled={}\nactive={}\nmasked={}\n",
+                "known=1\nenabled={}\nactive={}\nmasked={}\npid={}\n",
                 flag(facts, "enabled"),
                 flag(facts, "active"),
-                flag(facts, "masked")
+                flag(facts, "masked"),
+                number(facts, "pid")
             );
             self.write(&Path::new(".sandbox/units").join(short), &state)?;
             let given = text(facts, "fragment");

@@ -7,6 +7,7 @@ use crate::answer::{Refusal, Reply};
 use crate::clock::iso;
 use crate::command;
 use crate::config;
+use crate::digest::uuid;
 use crate::document::{list, number, text, wrap};
 use crate::request::Request;
 use crate::world::{Place, World};
@@ -17,15 +18,11 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["config"] => config::route(world, Place::Manager, request),
         ["allHosts", "config"] => config::route(world, Place::AllHosts, request),
         ["version"] => read(request).map(|()| world.state["version"].clone()),
-        ["instances"] => read(request).map(|()| wrap(vec![instance(world)])),
+        ["instances"] => read(request).map(|()| wrap(instances(world))),
         ["instances", id] => {
             read(request)?;
-            let own = instance(world);
-            if text(&own, "cmServerId") == *id {
-                Ok(own)
-            } else {
-                Err(Refusal::missing("Instance", id))
-            }
+            let found = instances(world).into_iter().find(|own| text(own, "cmServerId") == *id);
+            found.ok_or_else(|| Refusal::missing("Instance", id))
         }
         ["scmDbInfo"] => {
             read(request)?;
@@ -82,13 +79,29 @@ pub(super) fn users(world: &World) -> Value {
     wrap(list(world.state, "users").iter().map(user).collect())
 }
 
-fn instance(world: &World) -> Value {
+/// The manager's servers; one that does not run was seen last when it was created.
+fn instances(world: &World) -> Vec<Value> {
     let server = &world.state["server"];
-    json!({
-        "cmServerId": text(server, "cmServerId"),
-        "name": text(server, "name"),
-        "ipAddress": text(server, "ipAddress"),
-        "createdTime": iso(number(server, "created")),
-        "lastUpdatedTime": iso(world.now),
-    })
+    let created = iso(number(server, "created"));
+    let instance = |name: &str, id: &str, seen: &str| {
+        json!({
+            "cmServerId": id,
+            "name": name,
+            "ipAddress": text(server, "ipAddress"),
+            "createdTime": created,
+            "lastUpdatedTime": seen,
+        })
+    };
+    if world.servers.all.is_empty() {
+        let (name, id) = (text(server, "name"), text(server, "cmServerId"));
+        return vec![instance(name, id, &iso(world.now))];
+    }
+    let names = world.servers.all.iter();
+    let seen = |name: &String| world.servers.running.iter().any(|running| running.name == *name);
+    names
+        .map(|name| match seen(name) {
+            true => instance(name, &uuid(name), &iso(world.now)),
+            false => instance(name, &uuid(name), "2026-01-01T00:00:00.000Z"),
+        })
+        .collect()
 }

@@ -66,6 +66,7 @@ pub async fn start(seed: &Path, faults: Vec<Value>) -> World {
         state: directory.path().join("state.json"),
         user: "admin".into(),
         password: "admin".into(),
+        servers: Vec::new(),
         faults,
     };
     let manager = Manager::start(spec.clone()).await.unwrap();

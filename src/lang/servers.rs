@@ -1,0 +1,72 @@
+//! Checks the `servers` of managers against the hosts of the inventory.
+
+use super::pair::Manager;
+use super::scope::World;
+use crate::model::nearest::did_you_mean;
+use crate::model::{Diagnostic, Node};
+
+/// Returns what is wrong with the servers of all sides.
+pub fn check(world: &World) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    for (side, body) in &world.pair.sides {
+        let Some(manager) = &body.manager else { continue };
+        mistakes.extend(too_many(manager));
+        for server in &manager.servers {
+            mistakes.extend(not_reachable(world, manager, server));
+            mistakes.extend(elsewhere(world, side, server));
+        }
+    }
+    mistakes
+}
+
+/// An active and a passive server, no more (requirement M28).
+fn too_many(manager: &Manager) -> Option<Diagnostic> {
+    let servers = &manager.servers;
+    let twice = servers.iter().enumerate().find(|(at, server)| {
+        servers[..*at].iter().any(|earlier| earlier.as_text() == server.as_text())
+    });
+    if let Some((_, server)) = twice {
+        let said = format!("server `{}` is named twice", server.as_text().unwrap_or_default());
+        return Some(Diagnostic::error(said).at(&server.place));
+    }
+    let third = servers.get(2)?;
+    Some(
+        Diagnostic::error("a Cloudera Manager has two servers at most")
+            .because("One is active, the other passive; there is no third (M28).")
+            .at(&third.place),
+    )
+}
+
+/// Two servers are worked on by their hosts: each must be one of the inventory.
+fn not_reachable(world: &World, manager: &Manager, server: &Node) -> Option<Diagnostic> {
+    let name = server.as_text().unwrap_or_default();
+    if manager.servers.len() < 2 || world.hosts.hosts.get_index_of(name).is_some() {
+        return None;
+    }
+    let known = (0..world.hosts.hosts.len()).map(|host| world.hosts.host_name(host));
+    let known: Vec<_> = known.collect();
+    Some(
+        Diagnostic::error(format!("server `{name}` is no host of the inventory"))
+            .because("Single-node maintenance stops and starts both servers on their hosts.")
+            .at(&server.place)
+            .hint(
+                did_you_mean(name, known.iter().map(|name| &**name))
+                    .or_else(|| Some("add it to hosts.yaml".to_string())),
+            ),
+    )
+}
+
+/// A manager on a host of the other side is of no use when that side has failed (requirement P2).
+fn elsewhere(world: &World, side: &str, server: &Node) -> Option<Diagnostic> {
+    let name = server.as_text().unwrap_or_default();
+    let host = world.hosts.hosts.get_index_of(name)?;
+    let other = world.side_of[host].as_ref().filter(|other| &***other != side)?;
+    Some(
+        Diagnostic::warning(format!(
+            "the manager of `{side}` runs on a host of `{other}`: {name} (manager-on-wrong-side)"
+        ))
+        .because("When that side has failed, nothing is left to manage this one (P2).")
+        .at(&server.place)
+        .hint(format!("run it on a host of `{side}`")),
+    )
+}
