@@ -2,10 +2,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
-use support::Project;
+use support::{Project, request, served};
 
 const DEMO: [&str; 2] = ["-i", "inventories/demo"];
 
@@ -16,40 +13,6 @@ fn with(words: &[&str]) -> Vec<String> {
 fn run(project: &Project, words: &[&str]) -> support::Ran {
     let words = with(words);
     project.drsync(&words.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// Serves the demo's managers, calls `edit` with what each line says, and stops.
-fn served(project: &Project, edit: impl Fn(&serde_json::Value)) {
-    let words = with(&["sandbox", "serve"]);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut server = project.command(&words).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(server.stdout.take().unwrap()).lines().take(2);
-    for line in lines {
-        edit(&serde_json::from_str(&line.unwrap()).unwrap());
-    }
-    server.kill().unwrap();
-    server.wait().unwrap();
-}
-
-/// Sends a request with a bare client: the tests share no code with the one under test.
-fn request(at: &serde_json::Value, method: &str, path: &str, body: &str) -> String {
-    use base64::Engine as _;
-    use std::io::{Read, Write};
-    let text = |key: &str| at[key].as_str().unwrap();
-    let address = text("url").strip_prefix("http://").unwrap();
-    let login = format!("{}:{}", text("user"), text("password"));
-    let login = base64::engine::general_purpose::STANDARD.encode(login);
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {login}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 #[test]
@@ -64,7 +27,7 @@ fn from_the_first_plan_to_in_sync_and_back_to_drift() {
     run(&project, &["drift"]).expect(0);
 
     project.file(".drsync/demo/hosts/dr-w02.example.com/proc/sys/vm/swappiness", "42\n");
-    served(&project, |manager| {
+    served(&project, "inventories/demo", 2, |manager| {
         if manager["side"] == "primary" {
             let path = "/api/v54/clusters/lake/services/kafka/config?message=by+hand";
             let body = r#"{"items":[{"name":"num.partitions","value":"7"}]}"#;

@@ -20,6 +20,7 @@ use super::restart;
 use super::state::State;
 use crate::kinds::Unsettles;
 use crate::lang::inventory::Inventory;
+use crate::lang::pair::Restart;
 use crate::lang::resource::Phase;
 use crate::model::change::Verdict;
 use crate::model::manager::Call;
@@ -382,6 +383,9 @@ fn settled(job: &Job, instance: &Instance) {
 /// Notes on disk that a manager is written to, so that a run that is interrupted is followed by one
 /// that waits until the manager has found out what is stale.
 fn mark_unsettled(job: &Job, instance: &Instance) -> Result<(), String> {
+    if job.inventory.world.pair.policy.restart == Restart::None {
+        return Ok(());
+    }
     match (&instance.address.target, &instance.shared.unsettles) {
         (Target::Manager { side }, Some(Unsettles::Service(name))) => {
             job.state.mark_unsettled(side, Some(name))

@@ -46,13 +46,12 @@ impl State {
     }
 
     /// Returns how long ago a run wrote to the manager of `side` without having seen what became of
-    /// it, and which services that may have made stale.
+    /// it, and which services that may have made stale (an empty name for all of them).
     pub fn unsettled(&self, side: &str) -> Option<(Duration, Vec<String>)> {
         let mark = self.unsettled_mark(side);
         let written = std::fs::metadata(&mark).ok()?.modified().ok()?;
         let services = std::fs::read_to_string(&mark).ok()?;
-        let services = services.lines().filter(|name| !name.is_empty()).map(String::from);
-        Some((written.elapsed().ok()?, services.collect()))
+        Some((written.elapsed().ok()?, services.lines().map(String::from).collect()))
     }
 
     fn unsettled_mark(&self, side: &str) -> PathBuf {

@@ -62,6 +62,6 @@ pub struct ManagerConnection {
     /// The cluster's name or display name; needed when the manager rules several.
     pub cluster: Option<String>,
     /// How long ago a run wrote to it that did not see what became of it, and which services that
-    /// may have made stale.
+    /// may have made stale (an empty name for all of them).
     pub unsettled: Option<(std::time::Duration, Vec<String>)>,
 }

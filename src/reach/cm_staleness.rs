@@ -35,6 +35,17 @@ pub(super) struct Unsettled {
     pub(super) since: Instant,
     /// Services that are expected to be stale.
     pub(super) expected: HashSet<String>,
+    /// Something is expected to be stale, nobody knows what.
+    pub(super) anything: bool,
+}
+
+impl Unsettled {
+    /// True when all that is expected is among what is `stale`.
+    fn is_met(&self, stale: &[String]) -> bool {
+        let is_any = self.anything && !stale.is_empty();
+        let is_all = self.expected.iter().all(|name| stale.contains(name));
+        is_all && (is_any || !self.anything && !self.expected.is_empty())
+    }
 }
 
 /// Tells all services.
@@ -173,10 +184,8 @@ async fn settled(
         let is_done = match &unsettled {
             None => true,
             Some(writes) => {
-                let is_expected = !writes.expected.is_empty()
-                    && writes.expected.iter().all(|name| stale.contains(name));
                 was_checking
-                    || is_expected && since.elapsed() >= STEADY
+                    || writes.is_met(&stale) && since.elapsed() >= STEADY
                     || writes.since.elapsed() >= BEGINS
             }
         };
@@ -320,12 +329,15 @@ async fn refresh(line: Line<'_>, place: &Place) -> Result<(), Failure> {
 pub(super) fn earlier((age, services): (Duration, Vec<String>)) -> Unsettled {
     let now = Instant::now();
     let since = now.checked_sub(age).unwrap_or(now);
-    Unsettled { since, expected: services.into_iter().collect() }
+    let anything = services.iter().any(String::is_empty);
+    let expected = services.into_iter().filter(|name| !name.is_empty()).collect();
+    Unsettled { since, expected, anything }
 }
 
 /// Returns the writes as they are after one more, to `service`.
 pub(super) fn one_more(before: Option<Unsettled>, service: Option<&Arc<str>>) -> Unsettled {
+    let anything = before.as_ref().is_some_and(|writes| writes.anything) || service.is_none();
     let mut expected = before.map(|writes| writes.expected).unwrap_or_default();
     expected.extend(service.map(|name| name.to_string()));
-    Unsettled { since: Instant::now(), expected }
+    Unsettled { since: Instant::now(), expected, anything }
 }

@@ -21,6 +21,9 @@ const IN_FLIGHT: usize = 4;
 /// An answer larger than this is refused.
 const LARGEST: usize = 256 * 1024 * 1024;
 
+/// What is said of a manager that answers 404 for everything.
+const NOT_READY: &str = "it answers 404 for everything: not ready";
+
 /// What a read came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -116,24 +119,45 @@ impl Http {
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Trouble> {
         let mut pauses = Pauses::new(self.reads_for);
+        let mut was_missing = false;
         loop {
+            let is_second = std::mem::take(&mut was_missing);
             let said = match self.once(Method::GET, path, None).await {
                 Ok((status, text)) if status.is_success() => match read(&text) {
                     Ok(value) => return Ok(value),
                     Err(said) => said,
                 },
                 Ok((status, text)) => match self.refusal(status, &text) {
+                    Ok(trouble @ Trouble::NotFound(_)) => {
+                        let is_there = self.is_there().await;
+                        if is_there && is_second {
+                            return Err(trouble);
+                        }
+                        was_missing = is_there;
+                        NOT_READY.to_string()
+                    }
                     Ok(trouble) => return Err(trouble),
                     Err(said) => said,
                 },
                 Err(Trouble::Unknown(said)) => said,
                 Err(trouble) => return Err(trouble),
             };
+            if was_missing {
+                continue;
+            }
             match pauses.next() {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(Trouble::Unknown(format!("{}: {said}", self.way.url))),
             }
         }
+    }
+
+    /// True when the manager answers what every manager has. While one server takes over from the
+    /// other all paths are missing for up to 25 s, and that means "not ready", never "absent"
+    /// (requirement M25).
+    async fn is_there(&self) -> bool {
+        let answer = self.once(Method::GET, "/api/version", None).await;
+        answer.is_ok_and(|(status, _)| status.is_success())
     }
 
     /// Sends `body` to `path` once. `Unknown` means that it may or may not have been done.
@@ -170,6 +194,9 @@ impl Http {
             return Ok(text);
         }
         Err(match self.refusal(status, &text) {
+            Ok(Trouble::NotFound(_)) if !self.is_there().await => {
+                Trouble::Unknown(format!("{}: {NOT_READY}", self.way.url))
+            }
             Ok(trouble) => trouble,
             Err(said) => Trouble::Unknown(format!("{}: {said}", self.way.url)),
         })
@@ -186,7 +213,7 @@ impl Http {
             (502..=504, _) => Err(format!("it is not ready (HTTP {status})")),
             // While a passive server takes over, a console without its own error body answers
             // 404 for everything: that is "not ready", never "absent".
-            (404, None) => Err("it answers 404 without a word: not ready".into()),
+            (404, None) => Err(NOT_READY.into()),
             (404, Some(said)) => Ok(Trouble::NotFound(said)),
             (status @ (500 | 429), None) => Err(format!("it failed (HTTP {status})")),
             (status, said) => Ok(Trouble::Refused(

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // every test binary uses its own part of this
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -131,4 +132,37 @@ pub fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Serves the `count` managers of an inventory, calls `edit` with what is said of each, and stops.
+pub fn served(project: &Project, inventory: &str, count: usize, edit: impl Fn(&serde_json::Value)) {
+    let words = ["sandbox", "serve", "-i", inventory];
+    let mut server = project.command(&words).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines().take(count);
+    for line in lines {
+        edit(&serde_json::from_str(&line.unwrap()).unwrap());
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+/// Sends a request with a bare client: the tests share no code with the one under test.
+pub fn request(at: &serde_json::Value, method: &str, path: &str, body: &str) -> String {
+    use base64::Engine as _;
+    use std::io::{Read, Write};
+    let text = |key: &str| at[key].as_str().unwrap();
+    let address = text("url").strip_prefix("http://").unwrap();
+    let login = format!("{}:{}", text("user"), text("password"));
+    let login = base64::engine::general_purpose::STANDARD.encode(login);
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {login}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

@@ -1,0 +1,399 @@
+//! Managers with two servers, one active and one passive: work that both must not do together, and
+//! what happens when a server is not there. Tests are named after the requirements they show.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use support::{Project, Ran};
+
+const OPTIONS: &str = "# Java\nCMF_OPTS=\"\"\nexport CMF_JAVA_OPTS=\"-Xmx4G  -Dcom.cloudera.cmf.haMode=true -XX:+Heap\" # ours\n";
+const SPARK: &str = "\
+- cm.parcel_repository: { url: https://archive.cloudera.com/p/spark3/3.3.7191000.0/parcels/ }
+- cm.parcel: { product: SPARK3, version: 3.3.2.3.3.7191000.0-78-1.p0.57384092 }
+";
+const KAFKA: &str =
+    "- cm.config: { service: kafka, values: { num.partitions: 24 }, unmanaged: ignore }\n";
+/// Faults that only make commands short.
+const QUICK: &str = "[{ fault: command_ms, ms: 50 }]";
+
+/// A pair whose `dr` side has a manager with two servers on simulated hosts. Restarts are off: they
+/// have tests of their own.
+fn pair(manager: &str, faults: &str, resources: &str) -> Project {
+    let project = Project::demo();
+    let seed = project.path("inventories/demo/sandbox/dr.json");
+    let process = "CMF_JAVA_OPTS=-Xmx4G  -Dcom.cloudera.cmf.haMode=true -XX:+Heap\\0";
+    let hosts = format!(
+        "- hosts: all\n  files:\n    /etc/default/cloudera-scm-server: {OPTIONS:?}\n    \
+         /etc/cloudera-scm-server/db.properties: \"com.cloudera.cmf.db.host=db\\n\
+         com.cloudera.cmf.db.password=hush\\n\"\n    /proc/4242/environ: \"{process}\"\n    \
+         /proc/4242/cmdline: \"java\\0\"\n  units:\n    \
+         cloudera-scm-server: {{ enabled: true, active: true, pid: 4242 }}\n"
+    );
+    project
+        .file(
+            "inv/pair.yaml",
+            format!(
+                "pair: p\nsides:\n  primary: {{}}\n  dr:\n    manager:\n      cluster: lake\n      \
+                 servers: [dr-cm1, dr-cm2]\n      {manager}\n      sandbox: {{ seed: {}, faults: \
+                 {faults} }}\npolicy: {{ restart: none }}\nsandbox: {{ hosts: seed.yaml }}\n",
+                seed.display()
+            ),
+        )
+        .file(
+            "inv/hosts.yaml",
+            "all: { children: { primary: { hosts: { pri-cm1: {} } }, dr: { hosts: { dr-cm1: {}, \
+             dr-cm2: {} } } }, vars: { ansible_connection: sandbox } }\n",
+        )
+        .file("inv/seed.yaml", hosts)
+        .file("inv/resources/all.yaml", resources);
+    project
+}
+
+fn run(project: &Project, arguments: &[&str]) -> Ran {
+    project.drsync(&[arguments, &["-i", "inv"]].concat())
+}
+
+fn host(project: &Project, host: &str, file: &str) -> String {
+    project.read(&format!("inv/.drsync/inv/hosts/{host}/{file}"))
+}
+
+fn options(project: &Project) -> String {
+    host(project, "dr-cm1", "etc/default/cloudera-scm-server")
+}
+
+fn runs(project: &Project, name: &str) -> bool {
+    host(project, name, ".sandbox/units/cloudera-scm-server").contains("active=true")
+}
+
+/// Starts or stops a server behind drsync's back.
+fn turn(project: &Project, name: &str, on: bool) {
+    let unit = format!("inv/.drsync/inv/hosts/{name}/.sandbox/units/cloudera-scm-server");
+    let text = project.read(&unit);
+    let (from, to) = if on { ("false", "true") } else { ("true", "false") };
+    project.file(&unit, text.replace(&format!("active={from}"), &format!("active={to}")));
+}
+
+/// The requests of a sort that were taken.
+fn taken(project: &Project, method: &str, words: &str) -> usize {
+    let log = project.path("inv/.drsync/inv/managers/dr.json.requests.jsonl");
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    let method = format!("\"method\":\"{method}\"");
+    let is_it = |line: &&str| {
+        line.contains(&method) && line.contains(words) && line.contains("\"status\":200")
+    };
+    log.lines().filter(is_it).count()
+}
+
+/// Both servers run in their roles, nothing of the file is lost, and nothing is left to do.
+#[track_caller]
+fn is_whole(project: &Project) {
+    assert_eq!(options(project), OPTIONS);
+    assert!(runs(project, "dr-cm1") && runs(project, "dr-cm2"));
+    run(project, &["plan", "--detailed-exitcode"]).expect(0);
+}
+
+/// Positions of `words` in `text`, which must come in this order.
+#[track_caller]
+fn in_order(text: &str, words: &[&str]) {
+    let mut at = 0;
+    for word in words {
+        let found = text[at..].find(word);
+        at += found.unwrap_or_else(|| panic!("`{word}` is not there, or too early:\n{text}"));
+    }
+}
+
+const STEPS: [&str; 10] = [
+    "02: stop the server]   dr/dr-cm2",
+    "03: set haMode=false]   dr/dr-cm1",
+    "04: restart the server with haMode=false]   dr/dr-cm1",
+    "05: the manager answers]",
+    "06: no command runs]",
+    "07: set haMode=true]   dr/dr-cm1",
+    "08: restart the server with haMode=true]   dr/dr-cm1",
+    "09: the manager answers]",
+    "10: start the server]   dr/dr-cm2",
+    "11: both servers are alive]",
+];
+
+#[test]
+fn m2_m5_m8_parcels_are_worked_on_by_one_server_and_both_run_in_the_end() {
+    let project = pair("", QUICK, SPARK);
+    let plan = run(&project, &["plan"]).expect(0);
+    let (before, after) = STEPS.split_at(4);
+    let work = ["cm.parcel_repository[", "cm.parcel[SPARK3"];
+    in_order(&plan.out, &[before, &work, after].concat());
+    // Planning changed nothing.
+    assert_eq!(options(&project), OPTIONS);
+    let done = run(&project, &["apply", "--yes"]).expect(0);
+    in_order(
+        &done.err,
+        &["stop the server", "haMode=false", "cm.parcel[SPARK3", "start the server"],
+    );
+    assert_eq!(taken(&project, "POST", "arcel"), 4);
+    is_whole(&project);
+}
+
+#[test]
+fn m4_a_plain_setting_needs_no_maintenance_and_a_repository_as_a_setting_does() {
+    let project = pair("", QUICK, KAFKA);
+    let plan = run(&project, &["plan"]).expect(0);
+    assert!(!plan.out.contains("cm.single_node"), "{}", plan.out);
+    let setting = |name: &str, value: &str| {
+        format!(
+            "- cm.config: {{ scope: manager, values: {{ {name}: {value} }}, unmanaged: ignore }}\n"
+        )
+    };
+    project.file("inv/resources/all.yaml", setting("SESSION_TIMEOUT", "900"));
+    let plan = run(&project, &["plan"]).expect(0);
+    assert!(!plan.out.contains("cm.single_node"), "{}", plan.out);
+    let urls = setting("REMOTE_PARCEL_REPO_URLS", "[https://archive.example.com/p/]");
+    project.file("inv/resources/all.yaml", KAFKA.to_string() + &urls);
+    let plan = run(&project, &["plan"]).expect(0);
+    in_order(&plan.out, &["cm.config[kafka]", STEPS[0], "cm.config[manager]", STEPS[9]]);
+    run(&project, &["apply", "--yes"]).expect(0);
+    is_whole(&project);
+}
+
+#[test]
+fn m20_the_shorter_procedure_only_stops_the_passive_server() {
+    let project = pair("maintenance: { procedure: passive_stop }", QUICK, SPARK);
+    let plan = run(&project, &["plan"]).expect(0);
+    in_order(
+        &plan.out,
+        &[
+            "02: stop the server]   dr/dr-cm2",
+            "03: the manager answers]",
+            "cm.parcel[SPARK3",
+            "04: no command runs]",
+            "05: start the server]   dr/dr-cm2",
+            "06: both servers are alive]",
+        ],
+    );
+    assert!(!plan.out.contains("haMode"), "{}", plan.out);
+    run(&project, &["apply", "--yes"]).expect(0);
+    is_whole(&project);
+}
+
+/// Starts an apply and kills it as soon as it has told the end of its step number `after`, or, with
+/// `begun`, as soon as the journal says that the next one begins. Returns whether it had so many.
+fn kill_after(project: &Project, after: usize, begun: bool) -> bool {
+    let mut command = project.command(&["apply", "--yes", "-i", "inv"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let is_end = |line: &String| line.contains("changed  dr");
+    let mut ends = 0;
+    while ends < after {
+        match lines.next() {
+            Some(line) => ends += usize::from(is_end(&line.unwrap())),
+            None => {
+                child.wait().unwrap();
+                return false;
+            }
+        }
+    }
+    if begun {
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    true
+}
+
+#[test]
+fn m5_killed_after_each_single_step_the_next_run_ends_with_both_servers() {
+    let killed = |after: usize, begun: bool| {
+        let project = pair("", QUICK, SPARK);
+        let was_killed = kill_after(&project, after, begun);
+        let status = run(&project, &["drift", "--json"]);
+        run(&project, &["apply", "--yes"]).expect(0);
+        assert_eq!(taken(&project, "POST", "startDownload"), 1, "after step {after}");
+        assert_eq!(taken(&project, "POST", "startDistribution"), 1, "after step {after}");
+        assert_eq!(taken(&project, "POST", "activate"), 1, "after step {after}");
+        assert!(taken(&project, "POST", "refreshParcelRepos") <= 2);
+        is_whole(&project);
+        // Until then the way back is told as drift.
+        assert_eq!(status.code, 2, "after step {after}: {}", status.all());
+        was_killed
+    };
+    std::thread::scope(|scope| {
+        let tasks: Vec<_> = [(0..6), (6..11)]
+            .map(|steps| {
+                scope.spawn(move || {
+                    steps.map(|after| killed(after, after % 2 == 1)).collect::<Vec<_>>()
+                })
+            })
+            .into_iter()
+            .collect();
+        let killed: Vec<bool> = tasks.into_iter().flat_map(|task| task.join().unwrap()).collect();
+        assert!(killed.iter().all(|killed| *killed), "{killed:?}");
+    });
+}
+
+#[test]
+fn m5_the_way_back_is_gone_even_when_the_work_failed() {
+    let faults =
+        "[{ fault: command_ms, ms: 50 }, { fault: command_fails, name: startDistribution }]";
+    let project = pair("", faults, SPARK);
+    let failed = run(&project, &["apply", "--yes"]).expect(3);
+    assert!(failed.err.contains("distribute: DISTRIBUTING failed on 1 host."), "{}", failed.err);
+    assert_eq!(options(&project), OPTIONS);
+    assert!(runs(&project, "dr-cm1") && runs(&project, "dr-cm2"));
+}
+
+#[test]
+fn m6_while_a_command_runs_the_second_server_does_not_come_back() {
+    let faults = "[{ fault: command_ms, ms: 8000, times: 1, path: kafka }]";
+    let project = pair("maintenance: { wait_seconds: 1 }", faults, SPARK);
+    run(&project, &["plan"]).expect(0);
+    support::served(&project, "inv", 1, |manager| {
+        let path = "/api/v54/clusters/lake/services/kafka/commands/restart";
+        let answer = support::request(manager, "POST", path, "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    });
+    let held = run(&project, &["apply", "--yes"]).expect(3);
+    let said = "after 1 s there still runs: Restart (";
+    assert!(held.err.contains(said), "{}", held.err);
+    assert!(!runs(&project, "dr-cm2"));
+    assert!(options(&project).contains("haMode=false"));
+    std::thread::sleep(Duration::from_secs(5));
+    run(&project, &["apply", "--yes"]).expect(0);
+    is_whole(&project);
+}
+
+#[test]
+fn m7_a_server_left_alone_is_drift() {
+    let project = pair("", QUICK, KAFKA);
+    run(&project, &["apply", "--yes"]).expect(0);
+    let off = OPTIONS.replace("haMode=true", "haMode=false");
+    project.file("inv/.drsync/inv/hosts/dr-cm1/etc/default/cloudera-scm-server", off);
+    let drift = run(&project, &["drift"]).expect(2);
+    assert!(drift.out.contains("left in single-node mode"), "{}", drift.out);
+    run(&project, &["apply", "--yes"]).expect(0);
+    is_whole(&project);
+}
+
+#[test]
+fn m22_m23_one_server_down_is_told_and_both_down_leave_the_hosts_to_be_planned() {
+    let folder = "- os.directory: { path: /srv/x }\n  hosts: dr-cm1\n";
+    let project = pair("", QUICK, &(KAFKA.to_string() + folder));
+    run(&project, &["plan"]).expect(0);
+    turn(&project, "dr-cm2", false);
+    let drift = run(&project, &["drift"]).expect(2);
+    assert!(drift.out.contains("server  stopped → running"), "{}", drift.out);
+    assert!(drift.out.contains("num.partitions"), "the manager is read: {}", drift.out);
+    turn(&project, "dr-cm1", false);
+    let dark = run(&project, &["plan", "--retry-for", "1"]).expect(4);
+    assert!(dark.out.contains("manager of dr could not be read"), "{}", dark.out);
+    assert!(dark.out.contains("os.directory[/srv/x]"), "{}", dark.out);
+    turn(&project, "dr-cm1", true);
+    run(&project, &["apply", "--yes"]);
+    assert!(runs(&project, "dr-cm2"));
+}
+
+/// Applies while no server answers for `seconds`, from the moment the setting was written.
+fn apply_through(project: &Project, seconds: u64) -> Ran {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while taken(project, "PUT", "kafka") == 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            turn(project, "dr-cm1", false);
+            turn(project, "dr-cm2", false);
+            std::thread::sleep(Duration::from_secs(seconds));
+            turn(project, "dr-cm1", true);
+            turn(project, "dr-cm2", true);
+        });
+        run(project, &["apply", "--yes"])
+    })
+}
+
+#[test]
+fn m12_six_seconds_without_a_server_in_the_middle_of_an_apply() {
+    let project = pair("", QUICK, KAFKA);
+    run(&project, &["plan"]).expect(0);
+    let done = apply_through(&project, 6).expect(0);
+    assert!(done.err.contains("changed  dr/cm.config[kafka]"), "{}", done.err);
+    assert_eq!(taken(&project, "PUT", "kafka"), 1);
+    run(&project, &["plan", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn m21_a_command_is_followed_by_its_id_from_one_server_to_the_other() {
+    let faults = "[{ fault: command_ms, ms: 4000, path: rollingRestart }]";
+    let project = pair("", faults, KAFKA);
+    let text = project.read("inv/pair.yaml").replace("restart: none", "restart: rolling");
+    project.file("inv/pair.yaml", text);
+    run(&project, &["plan"]).expect(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while taken(&project, "POST", "rollingRestart") == 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            turn(&project, "dr-cm1", false);
+            turn(&project, "dr-cm2", false);
+            std::thread::sleep(Duration::from_secs(2));
+            // The other one takes over.
+            turn(&project, "dr-cm2", true);
+        });
+        run(&project, &["apply", "--yes"]).expect(0);
+    });
+    assert_eq!(taken(&project, "POST", "estart"), 1);
+    turn(&project, "dr-cm1", true);
+    run(&project, &["plan", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn m25_a_manager_that_answers_404_for_everything_has_lost_nothing() {
+    let resources = KAFKA.to_string()
+        + "- cm.host: { name: dr-w04.example.com, rack: /dr/r1 }\n\
+           - cm.config: { service: mgmt, values: { enable_config_alerts: true }, unmanaged: ignore }\n\
+           - cm.role_group: { service: hdfs, name: hdfs-DATANODE-BASE, role_type: DATANODE }\n";
+    // So many requests are answered with 404, with and without the manager's words.
+    for fault in ["{ fault: status, code: 404, times: 6 }", "{ fault: status, code: 404 }"] {
+        let project = pair("", &format!("[{fault}]"), &resources);
+        let patience = if fault.contains("times") { "25" } else { "3" };
+        let plan = run(&project, &["plan", "--json", "--retry-for", patience]);
+        let page = plan.json();
+        let verdicts = page["instances"].as_array().unwrap().iter();
+        let dark: Vec<&str> = verdicts.filter_map(|i| i["verdict"].as_str()).collect();
+        match fault.contains("times") {
+            true => assert!(plan.code == 0 && !dark.contains(&"unknown"), "{}", plan.all()),
+            false => assert!(plan.code == 4 && dark.contains(&"unknown"), "{}", plan.all()),
+        }
+        assert!(!dark.contains(&"refused"), "{}", plan.all());
+    }
+}
+
+#[test]
+fn m1_two_servers_with_two_databases_are_an_error() {
+    let project = pair("", QUICK, KAFKA);
+    run(&project, &["plan"]).expect(0);
+    let other = "com.cloudera.cmf.db.host=other\ncom.cloudera.cmf.db.password=hush\n";
+    project.file("inv/.drsync/inv/hosts/dr-cm2/etc/cloudera-scm-server/db.properties", other);
+    let refused = run(&project, &["plan"]).expect(8);
+    let said = "On dr-cm1: host=db. On dr-cm2: host=other.";
+    assert!(refused.err.contains(said), "{}", refused.err);
+    assert!(!refused.all().contains("hush"));
+}
+
+#[test]
+fn m28_p2_a_third_server_and_servers_elsewhere_are_told() {
+    let project = pair("", QUICK, KAFKA);
+    let text = project.read("inv/pair.yaml");
+    project.file("inv/pair.yaml", text.replace("dr-cm2]", "dr-cm2, dr-cm3]"));
+    let refused = run(&project, &["plan"]).expect(8);
+    assert!(refused.err.contains("two servers at most"), "{}", refused.err);
+    project.file("inv/pair.yaml", text.replace("dr-cm2]", "dr-cm9]"));
+    let refused = run(&project, &["plan"]).expect(8);
+    assert!(refused.err.contains("server `dr-cm9` is no host of the inventory"), "{}", refused.err);
+    project.file("inv/pair.yaml", text.replace("[dr-cm1, dr-cm2]", "[pri-cm1]"));
+    let warned = run(&project, &["plan"]).expect(0);
+    assert!(
+        warned.err.contains("runs on a host of `primary`: pri-cm1 (manager-on-wrong-side)"),
+        "{}",
+        warned.err
+    );
+}
