@@ -59,29 +59,32 @@ pub fn databases(
     prepared: &Prepared,
     readings: &Readings,
 ) -> Vec<Diagnostic> {
-    let mut found: IndexMap<&Arc<str>, Vec<(&Arc<str>, String, &Instance)>> = IndexMap::new();
+    let mut found: IndexMap<&Arc<str>, Vec<Database<'_>>> = IndexMap::new();
     for (i, instance) in prepared.instances.iter().enumerate() {
         let Target::Host { side, host } = &instance.address.target else { continue };
         if phase(inventory, instance).is_none() {
             continue;
         }
         let servers = found.entry(side).or_default();
-        if servers.iter().any(|(known, ..)| *known == host) {
+        if servers.iter().any(|known| known.host == host) {
             continue;
         }
         let replies = prepared.sheets.replies(readings, i);
         if let Live::Known(database) = replies.last().map_or(Live::Absent, kinds::database) {
-            servers.push((host, database.to_string().replace('\n', ", "), instance));
+            let database = database.to_string().replace('\n', ", ");
+            servers.push(Database { host, database, resource: instance.resource });
         }
     }
     let differ = found.iter().filter_map(|(side, servers)| match &servers[..] {
-        [(one, first, instance), (other, second, _)] if first != second => {
-            let place = &inventory.resources[instance.resource].place;
+        [one, other] if one.database != other.database => {
+            let place = &inventory.resources[one.resource].place;
+            let because = format!(
+                "Both must use one (M1). On {}: {}. On {}: {}.",
+                one.host, one.database, other.host, other.database
+            );
             Some(
                 Diagnostic::error(format!("the servers of `{side}` use two databases"))
-                    .because(format!(
-                        "Both must use one (M1). On {one}: {first}. On {other}: {second}."
-                    ))
+                    .because(because)
                     .at(place)
                     .hint("compare /etc/cloudera-scm-server/db.properties".to_string()),
             )
@@ -89,6 +92,13 @@ pub fn databases(
         _ => None,
     });
     differ.collect()
+}
+
+/// Which database a server uses, as its host says.
+struct Database<'a> {
+    host: &'a Arc<str>,
+    database: String,
+    resource: usize,
 }
 
 /// Returns the part an instance has in single-node maintenance.

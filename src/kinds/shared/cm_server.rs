@@ -94,8 +94,8 @@ pub fn running_property(reply: &Reply, name: &str) -> Result<Option<String>, Str
     let Some(options) = reply.text("options")? else { return Ok(None) };
     let prefix = format!("-D{name}=");
     let tokens = options.split_ascii_whitespace();
-    let found = tokens.filter_map(|token| token.strip_prefix(&prefix));
-    Ok(found.last().map(String::from))
+    let mut found = tokens.filter_map(|token| token.strip_prefix(&prefix));
+    Ok(found.next_back().map(String::from))
 }
 
 /// Returns the value of a system property in the file.
