@@ -89,6 +89,7 @@ struct Names {
     hostname: String,
     command: String,
     version: String,
+    template: String,
 }
 
 impl Names {
@@ -100,6 +101,7 @@ impl Names {
         let roles = world.get(&format!("{path}/roles")).await;
         let groups = world.get(&format!("{path}/roleConfigGroups")).await;
         let hosts = world.get("/hosts").await;
+        let templates = world.get("/clusters/lake/hostTemplates").await;
         let parcels = world.get("/clusters/lake/parcels").await;
         Names {
             service: service.into(),
@@ -109,6 +111,7 @@ impl Names {
             hostname: first(&hosts, "hostname"),
             command: command.into(),
             version: first(&parcels, "version"),
+            template: first(&templates, "name"),
             world,
         }
     }
@@ -125,6 +128,9 @@ impl Names {
             ("{commandId}", &self.command),
             ("{product}", "CDH"),
             ("{version}", &self.version),
+            ("{userName}", "admin"),
+            ("{peerName}", "other"),
+            ("{hostTemplateName}", &self.template),
         ];
         let filled = named.iter().fold(path.to_string(), |p, (name, value)| p.replace(name, value));
         (!filled.contains('{')).then_some(filled)
@@ -163,6 +169,9 @@ async fn busy() -> (World, String) {
     world.call("POST", &format!("/hosts/{id}/commands/enterMaintenanceMode"), Value::Null).await;
     let tag = json!([{ "name": "owner", "value": "us" }]);
     world.call("PUT", &format!("/hosts/{name}/tags"), tag).await;
+    let peer =
+        json!({ "name": "other", "url": "http://cm:7180", "username": "u", "password": "p" });
+    assert_eq!(world.call("POST", "/cm/peers", peer).await.status, 200);
     let hdfs = "/clusters/lake/services/hdfs";
     world.set(&format!("{hdfs}/config"), "dfs_replication", json!("2")).await;
     world.call("POST", "/cm/commands/hostsDecommission", json!({ "items": [name] })).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{export, parcels, read, service_commands, services};
+use super::{export, membership, parcels, read, service_commands, services};
 use crate::answer::{Refusal, Reply};
 use crate::catalogue::types::service_types;
 use crate::command;
@@ -20,6 +20,7 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
     match rest {
         [] => read(request).map(|()| cluster(world, &name)),
         ["hosts"] => read(request).map(|()| super::hosts::of_cluster(world, &name, request))?,
+        ["services"] if request.method == "POST" => membership::add_services(world, &name, request),
         ["services"] => read(request).map(|()| services::list_of(world, &name, request))?,
         ["services", service, rest @ ..] => {
             let index = world.service(Some(&name), service)?;
@@ -28,14 +29,7 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["serviceTypes"] => read(request).map(|()| json!({ "items": service_types() })),
         ["commands"] => read(request).map(|()| command::active(world, Some(&name), None)),
         ["commands", word] => service_commands::on_cluster(world, &name, word, request),
-        ["hostTemplates"] => read(request).map(|()| host_templates(world, &name)),
-        ["hostTemplates", template] => {
-            read(request)?;
-            let all = host_templates(world, &name);
-            let mut items = list(&all, "items").iter();
-            let found = items.find(|entry| text(entry, "name") == *template).cloned();
-            found.ok_or_else(|| Refusal::missing("Host template", template))
-        }
+        ["hostTemplates", rest @ ..] => membership::templates(world, &name, rest, request),
         ["parcels", rest @ ..] => parcels::route(world, &name, rest, request),
         ["export"] => read(request).map(|()| export::template(world, &name)),
         ["isTlsEnabled"] => read(request).map(|()| json!(false)),
@@ -104,7 +98,7 @@ pub(super) fn reference(world: &World, name: &str) -> Value {
     json!({ "clusterName": name, "displayName": display_name })
 }
 
-fn host_templates(world: &World, name: &str) -> Value {
+pub(super) fn host_templates(world: &World, name: &str) -> Value {
     let Ok(cluster) = world.cluster(name) else { return wrap(Vec::new()) };
     let template = |entry: &Value| {
         let groups = list(entry, "groups").iter();

@@ -21,7 +21,7 @@ pub(super) fn export(world: &World) -> Value {
         "hosts": (0..list(world.state, "hosts").len())
             .map(|index| host(world, index))
             .collect::<Vec<_>>(),
-        "users": super::manager::users(world)["items"],
+        "users": super::access::all_users(world)["items"],
         "versionInfo": world.state["version"],
         "managerSettings": config(world, Place::Manager),
         "allHostsConfig": config(world, Place::AllHosts),

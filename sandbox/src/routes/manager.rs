@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{deployment, post, read, services};
+use super::{access, deployment, post, read, services};
 use crate::answer::{Refusal, Reply};
 use crate::clock::iso;
 use crate::command;
 use crate::config;
 use crate::digest::uuid;
-use crate::document::{list, number, text, wrap};
+use crate::document::{number, text, wrap};
 use crate::request::Request;
 use crate::world::{Place, World};
 
@@ -39,7 +39,7 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
             post(request)?;
             command::submit_on_manager(world, "RefreshParcelRepos", "refreshParcels")
         }
-        ["peers"] => read(request).map(|()| wrap(list(world.state, "peers").to_vec())),
+        ["peers", rest @ ..] => access::peers(world, rest, request),
         ["deployment"] => read(request).map(|()| deployment::export(world)),
         ["shutdownReadiness"] => read(request).map(|()| json!({ "state": "READY" })),
         ["service", rest @ ..] => {
@@ -67,16 +67,6 @@ fn on_hosts(
         hosts.push(text(&world.state["hosts"][index], "hostname").to_owned());
     }
     command::submit_on_hosts(world, name, effect, &hosts)
-}
-
-/// The users who may log in.
-pub(super) fn users(world: &World) -> Value {
-    let user = |user: &Value| {
-        let roles = list(user, "authRoles").iter().filter_map(Value::as_str);
-        let roles: Vec<Value> = roles.map(|role| json!({ "name": role })).collect();
-        json!({ "name": text(user, "name"), "authRoles": roles })
-    };
-    wrap(list(world.state, "users").iter().map(user).collect())
 }
 
 /// The manager's servers; one that does not run was seen last when it was created.

@@ -1,5 +1,6 @@
 //! From a path to the piece of the manager that answers it.
 
+mod access;
 mod clusters;
 mod deployment;
 mod events;
@@ -7,6 +8,7 @@ mod export;
 mod groups;
 mod hosts;
 mod manager;
+mod membership;
 mod parcels;
 mod roles;
 mod service_commands;
@@ -25,7 +27,7 @@ pub(crate) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["cm", rest @ ..] => manager::route(world, rest, request),
         ["clusters", rest @ ..] => clusters::route(world, rest, request),
         ["hosts", rest @ ..] => hosts::route(world, rest, request),
-        ["users"] => read(request).map(|()| manager::users(world)),
+        ["users", rest @ ..] => access::users(world, rest, request),
         ["events"] => events::route(world, request),
         ["commands", id] => {
             read(request)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{read, services};
+use super::{membership, post, read, services};
 use crate::answer::{Refusal, Reply};
 use crate::catalogue::types::is_gateway;
 use crate::command;
@@ -15,6 +15,18 @@ use crate::world::{Place, World};
 /// Answers what is below `…/roles`.
 pub(super) fn route(world: &mut World, service: usize, path: &[&str], request: &Request) -> Reply {
     match path {
+        [] if request.method == "POST" => membership::add_roles(world, service, request),
+        ["bulkDelete"] => {
+            post(request)?;
+            let body = request.object(&["items"])?;
+            let names = list(&body, "items").iter().filter_map(Value::as_str);
+            let names: Vec<String> = names.map(str::to_owned).collect();
+            membership::remove_roles(world, service, &names)
+        }
+        [name] if request.method == "DELETE" => {
+            let gone = membership::remove_roles(world, service, &[(*name).to_owned()])?;
+            Ok(gone["items"][0].clone())
+        }
         [] => {
             read(request)?;
             let full = request.full_view()?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{clusters, groups, read, roles, service_commands};
+use super::{clusters, groups, membership, read, roles, service_commands};
 use crate::answer::{Refusal, Reply};
 use crate::catalogue::types::{is_gateway, role_types};
 use crate::command;
@@ -13,7 +13,7 @@ use crate::staleness;
 use crate::world::{Place, World};
 
 /// The members a service may have in a request.
-const MEMBERS: [&str; 22] = [
+pub(super) const MEMBERS: [&str; 22] = [
     "name",
     "type",
     "clusterRef",
@@ -49,6 +49,7 @@ pub(super) fn list_of(world: &World, cluster: &str, request: &Request) -> Reply 
 pub(super) fn one(world: &mut World, index: usize, path: &[&str], request: &Request) -> Reply {
     match path {
         [] if request.method == "PUT" => rename(world, index, request),
+        [] if request.method == "DELETE" => membership::remove_service(world, index),
         [] => {
             read(request)?;
             // A single service is shown in full unless the summary is asked for.
@@ -101,7 +102,7 @@ pub(super) fn state(world: &World, index: usize) -> &'static str {
 }
 
 /// A service as the API shows it.
-fn show(world: &World, index: usize, full: bool) -> Value {
+pub(super) fn show(world: &World, index: usize, full: bool) -> Value {
     let service = world.service_at(index);
     let (name, state) = (text(service, "name"), state(world, index));
     let link = format!("{}/cmf/serviceRedirect/{name}", world.url);

@@ -2,7 +2,7 @@
 
 mod deployment;
 mod management;
-mod template;
+pub(crate) mod template;
 
 use std::path::Path;
 

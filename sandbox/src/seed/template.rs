@@ -288,7 +288,7 @@ fn group_document(group: &Value, service: &str, kind: &str, instantiator: &Value
 }
 
 /// Every role type has a default group, even without roles.
-pub(super) fn add_base_groups(groups: &mut Vec<Value>, service: &str, kind: &str) {
+pub(crate) fn add_base_groups(groups: &mut Vec<Value>, service: &str, kind: &str) {
     let mut needed: Vec<String> =
         role_types(kind).into_iter().map(|(role_type, _)| role_type.to_owned()).collect();
     needed.extend(groups.iter().map(|group| text(group, "roleType").to_owned()));
@@ -309,7 +309,7 @@ pub(super) fn add_base_groups(groups: &mut Vec<Value>, service: &str, kind: &str
 }
 
 /// A role as the state keeps it, running unless it is a gateway.
-pub(super) fn role_document(name: &str, role_type: &str, host_id: &str, group: &str) -> Value {
+pub(crate) fn role_document(name: &str, role_type: &str, host_id: &str, group: &str) -> Value {
     let gateway = crate::catalogue::types::is_gateway(role_type);
     json!({
         "name": name,
