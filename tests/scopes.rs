@@ -198,3 +198,39 @@ fn parcels_go_their_whole_way_and_are_in_sync_then() {
     project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
     assert_eq!(posts(), 7);
 }
+
+#[test]
+fn a_new_service_gets_its_roles_and_settings_and_is_started_then() {
+    let audit = "\
+- cm.service: { name: audit, type: KAFKA, display_name: Audit, state: started }
+- cm.role: { service: audit, type: KAFKA_BROKER, hosts: [dr-w01.example.com, dr-w02.example.com], state: started }
+- cm.config: { service: audit, values: { num.partitions: 6, zookeeper_service: zookeeper } }
+- cm.config: { service: audit, role_group: large, values: { broker_max_heap_size: 2048 } }
+- cm.role_group: { service: audit, name: large, role_type: KAFKA_BROKER, hosts: [dr-w02.example.com] }
+- cm.host_template: { name: auditor, role_groups: [large] }
+- cm.user: { name: night, roles: [ROLE_USER], password: !unsafe hush-hush }
+- cm.peer: { name: pri, url: 'https://cm.pri.example.com:7183', username: r, password: hush-hush }
+";
+    let project = pair(audit);
+    let text = project.read("inv/pair.yaml");
+    let dr = text.find("  dr:").unwrap();
+    project.file("inv/pair.yaml", format!("pair: p\nsides:\n  primary: {{}}\n{}", &text[dr..]));
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(plan.out.contains("there is no service `audit`"), "{}", plan.out);
+    let done = project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    let at = |words: &str| done.err.find(words).unwrap_or_else(|| panic!("{words}: {}", done.err));
+    assert!(at("cm.service[audit] ") < at("cm.role[audit/KAFKA_BROKER] "));
+    assert!(at("cm.config[audit/large]") < at("cm.service[audit (state)]"));
+    assert!(!done.all().contains("hush"));
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    // And all of it goes again.
+    let gone = "\
+- cm.host_template: { name: auditor, state: absent }
+- cm.user: { name: night, state: absent }
+- cm.peer: { name: pri, state: absent }
+- cm.service: { name: audit, state: absent }
+";
+    project.file("inv/resources/all.yaml", gone);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}

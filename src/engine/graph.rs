@@ -310,13 +310,24 @@ impl<'a> Builder<'a> {
                 wanted.extend(instance.shared.needs.iter().map(|n| (n.kind, n.key.as_deref())));
             }
         }
+        // What belongs to a service is wanted by the service's name and a slash.
+        let of_service = |(kind, key): &(&'a str, Option<&'a str>)| {
+            let key = (*key)?;
+            Some(((*kind, key.strip_suffix('/')?), key))
+        };
+        let wanted_of: HashMap<(&str, &str), &str> = wanted.iter().filter_map(of_service).collect();
         let mut providers: HashMap<(&Target, &str, Option<&str>), Vec<usize>> = HashMap::new();
         for (i, instance) in instances.iter().enumerate() {
             let address = &instance.address;
+            let service = address.key.split_once(['/', ' ']).map_or(&*address.key, |(s, _)| s);
             for key in [Some(&*address.key), None] {
                 if wanted.contains(&(address.kind, key)) {
                     providers.entry((&address.target, address.kind, key)).or_default().push(i);
                 }
+            }
+            if let Some(key) = wanted_of.get(&(address.kind, service)) {
+                let key = (&address.target, address.kind, Some(*key));
+                providers.entry(key).or_default().push(i);
             }
         }
         if providers.is_empty() {

@@ -55,12 +55,23 @@ pub fn build(
     declared: Vec<Declared>,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Vec<Instance> {
-    let mut builder =
-        Builder { inventory, decoded: HashMap::new(), merged: HashMap::new(), mistakes };
+    let mut builder = Builder {
+        inventory,
+        parts: HashMap::new(),
+        decoded: HashMap::new(),
+        merged: HashMap::new(),
+        mistakes,
+    };
     let mut instances: Vec<Instance> = Vec::with_capacity(declared.len());
     let mut known: HashMap<u64, Vec<usize>, BuildHasherDefault<DefaultHasher>> =
         HashMap::with_capacity_and_hasher(declared.len(), BuildHasherDefault::default());
-    for one in declared {
+    let parts = declared.into_iter().flat_map(|one| {
+        let parts = builder.parts(one.resource, &one.args);
+        let of = move |args| Declared { args, target: one.target.clone(), ..one };
+        parts.into_iter().map(of).collect::<Vec<_>>()
+    });
+    let parts: Vec<Declared> = parts.collect();
+    for one in parts {
         let Some(shared) = builder.decode(one.resource, &one.args) else { continue };
         let kind = inventory.resources[one.resource].kind.name;
         let address = Address { target: one.target, kind, key: shared.key.clone() };
@@ -110,6 +121,9 @@ fn disputes(inventory: &Inventory, instances: &[Instance], mistakes: &mut Vec<Di
 
 struct Builder<'a> {
     inventory: &'a Inventory,
+    /// Arguments that stand for several instances, by the identity of their node (kept alive by the
+    /// entry).
+    parts: HashMap<usize, (Arc<Node>, Vec<Arc<Node>>)>,
     /// Decoded arguments by the identity of their node (kept alive by the entry).
     decoded: HashMap<usize, Option<Arc<Shared>>>,
     merged: HashMap<(usize, usize), Option<Arc<Shared>>>,
@@ -117,6 +131,20 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// Returns the arguments of the instances that one declaration stands for.
+    fn parts(&mut self, resource: usize, node: &Arc<Node>) -> Vec<Arc<Node>> {
+        let key = Arc::as_ptr(node) as usize;
+        if let Some((_, parts)) = self.parts.get(&key) {
+            return parts.clone();
+        }
+        let kind = kinds::of(self.inventory.resources[resource].kind.name);
+        let parts = kind.and_then(|kind| kind.parts(node));
+        let Some(parts) = parts else { return vec![node.clone()] };
+        let parts: Vec<Arc<Node>> = parts.into_iter().map(Arc::new).collect();
+        self.parts.insert(key, (node.clone(), parts.clone()));
+        parts
+    }
+
     fn decode(&mut self, resource: usize, node: &Arc<Node>) -> Option<Arc<Shared>> {
         let key = Arc::as_ptr(node) as usize;
         if let Some(known) = self.decoded.get(&key) {

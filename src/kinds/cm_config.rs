@@ -186,12 +186,18 @@ impl Kind for CmConfig {
     }
 
     fn needs(args: &Args) -> Vec<Link> {
-        match args.config_scope() {
-            Some(ConfigScope::RoleGroup(service, group)) => {
-                vec![Link::new("cm.role_group", format!("{service}/{group}"))]
+        let Some(scope) = args.config_scope() else { return Vec::new() };
+        let service = scope.service().map(|name| Link::new("cm.service", &**name));
+        let within = match &scope {
+            ConfigScope::RoleGroup(service, group) => {
+                Some(Link::new("cm.role_group", format!("{service}/{group}")))
             }
-            _ => Vec::new(),
-        }
+            ConfigScope::Role(service, role, _) => {
+                Some(Link::new("cm.role", format!("{service}/{role}")))
+            }
+            _ => None,
+        };
+        service.into_iter().chain(within).collect()
     }
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {

@@ -153,9 +153,17 @@ impl Kind for CmRestart {
     }
 
     fn needs(_: &Args) -> Vec<Link> {
-        ["cm.config", "cm.host", "cm.parcel", "cm.parcel_repository", "cm.role_group"]
-            .map(Link::any)
-            .into()
+        [
+            "cm.config",
+            "cm.host",
+            "cm.parcel",
+            "cm.parcel_repository",
+            "cm.role",
+            "cm.role_group",
+            "cm.service",
+        ]
+        .map(Link::any)
+        .into()
     }
 }
 

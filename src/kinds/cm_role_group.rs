@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::shared::state::State;
-use super::{Kind, Unsettles, problem, unanswered};
+use super::{Kind, Link, Unsettles, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity, MANAGEMENT_SERVICE};
@@ -198,6 +198,13 @@ impl Kind for CmRoleGroup {
             calls.push(Call::RemoveGroup);
         }
         calls.into_iter().map(|call| Action::Call(args.entity(), call)).collect()
+    }
+
+    fn needs(args: &Args) -> Vec<Link> {
+        vec![
+            Link::new("cm.service", args.service.clone()),
+            Link::new("cm.role", format!("{}/{}", args.service, args.role_type())),
+        ]
     }
 
     fn unsettles(args: &Args) -> Option<Unsettles> {

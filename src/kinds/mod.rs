@@ -6,13 +6,18 @@
 
 mod cm_config;
 mod cm_host;
+mod cm_host_template;
 mod cm_parcel;
 mod cm_parcel_repository;
+mod cm_peer;
 mod cm_restart;
+mod cm_role;
 mod cm_role_group;
 mod cm_server;
+mod cm_service;
 mod cm_single_node;
 mod cm_single_node_gate;
+mod cm_user;
 mod os_authorized_key;
 mod os_block;
 mod os_certificate;
@@ -91,6 +96,13 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns the arguments of several instances that one declaration stands for, because other
+    /// things come between them; `None` for itself.
+    fn parts(args: &Node) -> Option<Vec<Node>> {
+        let _ = args;
+        None
+    }
+
     /// Returns what may run outdated configuration after a change of it.
     fn unsettles(args: &Self::Args) -> Option<Unsettles> {
         let _ = args;
@@ -161,6 +173,12 @@ impl Link {
     /// Returns a link to `kind[key]`.
     pub fn new(kind: &'static str, key: impl Into<String>) -> Link {
         Link { kind, key: Some(key.into()) }
+    }
+
+    /// Returns a link to everything of `kind` that belongs to a service: what has the service's
+    /// name as its key, or before a slash.
+    pub fn of_service(kind: &'static str, service: &str) -> Link {
+        Link { kind, key: Some(format!("{service}/")) }
     }
 
     /// Returns a link to every instance of `kind`.

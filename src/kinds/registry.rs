@@ -18,13 +18,18 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_config::CmConfig>(PhantomData),
     &Entry::<super::cm_host::CmHost>(PhantomData),
+    &Entry::<super::cm_host_template::CmHostTemplate>(PhantomData),
     &Entry::<super::cm_parcel::CmParcel>(PhantomData),
     &Entry::<super::cm_parcel_repository::CmParcelRepository>(PhantomData),
+    &Entry::<super::cm_peer::CmPeer>(PhantomData),
     &Entry::<super::cm_restart::CmRestart>(PhantomData),
+    &Entry::<super::cm_role::CmRole>(PhantomData),
     &Entry::<super::cm_role_group::CmRoleGroup>(PhantomData),
     &Entry::<super::cm_server::CmServer>(PhantomData),
+    &Entry::<super::cm_service::CmService>(PhantomData),
     &Entry::<super::cm_single_node::CmSingleNode>(PhantomData),
     &Entry::<super::cm_single_node_gate::CmSingleNodeGate>(PhantomData),
+    &Entry::<super::cm_user::CmUser>(PhantomData),
     &Entry::<super::os_authorized_key::OsAuthorizedKey>(PhantomData),
     &Entry::<super::os_block::OsBlock>(PhantomData),
     &Entry::<super::os_certificate::OsCertificate>(PhantomData),
@@ -100,6 +105,8 @@ pub trait AnyKind: Send + Sync {
     fn steps(&self, args: &Decoded, delta: &Delta, replies: &[Reply]) -> Vec<Action>;
     /// See [`Kind::needs`].
     fn needs(&self, args: &Decoded) -> Vec<Link>;
+    /// See [`Kind::parts`].
+    fn parts(&self, args: &Node) -> Option<Vec<Node>>;
     /// See [`Kind::unsettles`].
     fn unsettles(&self, args: &Decoded) -> Option<Unsettles>;
     /// See [`Kind::guarded`].
@@ -157,6 +164,10 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn needs(&self, decoded: &Decoded) -> Vec<Link> {
         K::needs(args::<K>(decoded))
+    }
+
+    fn parts(&self, args: &Node) -> Option<Vec<Node>> {
+        K::parts(args)
     }
 
     fn unsettles(&self, decoded: &Decoded) -> Option<Unsettles> {

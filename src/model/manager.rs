@@ -7,6 +7,8 @@ use indexmap::IndexMap;
 
 use super::digest::Ledger;
 
+pub use super::call::{Call, ParcelMove};
+
 /// A place in Cloudera Manager that has settings of its own (CM API: the `…/config` resources).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConfigScope {
@@ -91,7 +93,27 @@ pub enum Entity {
     /// `needs/NAME`, the services whose configuration it is built from.
     Impact,
     /// A service (CM API: `ApiService`).
+    ///
+    /// The reply has `type` (absent where there is no such service), `state` and `display_name`.
     Service(Arc<str>),
+    /// The roles of a service (CM API: `ApiRole`).
+    ///
+    /// The reply has `role_types` (all the service has, separated by blanks), and a field
+    /// `role/NAME` for each role: its type, its host and its state, separated by `|`.
+    Roles(Arc<str>),
+    /// A host template (CM API: `ApiHostTemplate`).
+    ///
+    /// The reply has `name` (absent where there is no such template), and a field `group/N` for
+    /// each of its role config groups.
+    HostTemplate(Arc<str>),
+    /// A user of the manager (CM API: `ApiUser2`).
+    ///
+    /// The reply has `roles`, separated by blanks; absent where there is no such user.
+    User(Arc<str>),
+    /// Another manager that this one replicates from (CM API: `ApiCmPeer`).
+    ///
+    /// The reply has `url` (absent where there is no such peer) and `username`.
+    Peer(Arc<str>),
     /// Cloudera Manager itself: what it does, and which of its servers are alive.
     ///
     /// The reply has `idle` (`verified` once it was waited for and nothing was begun since), and a
@@ -108,118 +130,11 @@ impl fmt::Display for Entity {
             Entity::Parcel(product, version) => write!(f, "{product} {version}"),
             Entity::Services => f.write_str("services"),
             Entity::Impact => f.write_str("impact"),
-            Entity::Service(name) => f.write_str(name),
+            Entity::Service(name) | Entity::Roles(name) => f.write_str(name),
+            Entity::HostTemplate(name) => write!(f, "host template {name}"),
+            Entity::User(name) => write!(f, "user {name}"),
+            Entity::Peer(name) => write!(f, "peer {name}"),
             Entity::Manager => f.write_str("manager"),
-        }
-    }
-}
-
-/// A move of a parcel from one stable stage to the next (CM API: the commands of a parcel).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParcelMove {
-    /// To the manager.
-    Download,
-    /// From the manager to all hosts.
-    Distribute,
-    /// Into use.
-    Activate,
-    /// Out of use.
-    Deactivate,
-    /// Away from the hosts.
-    Undistribute,
-    /// Away from the manager.
-    Remove,
-}
-
-impl ParcelMove {
-    /// Returns what is said of it.
-    pub fn word(self) -> &'static str {
-        match self {
-            ParcelMove::Download => "download",
-            ParcelMove::Distribute => "distribute",
-            ParcelMove::Activate => "activate",
-            ParcelMove::Deactivate => "deactivate",
-            ParcelMove::Undistribute => "remove from hosts",
-            ParcelMove::Remove => "remove download",
-        }
-    }
-}
-
-/// A write to an [`Entity`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// Put a host into a rack (CM API: `PUT /hosts/{h}`).
-    Rack(Arc<str>),
-    /// Enter or leave the maintenance mode (CM API: `…/commands/enterMaintenanceMode`).
-    Maintenance(bool),
-    /// Recommission (`true`) or decommission a host, and wait for it (CM API:
-    /// `/cm/commands/hostsRecommission`).
-    Commission(bool),
-    /// Set tags, by name and value (CM API: `PUT /hosts/{h}/tags`).
-    SetTags(Vec<(Arc<str>, Arc<str>)>),
-    /// Remove tags, by name and value (CM API: `DELETE /hosts/{h}/tags`).
-    RemoveTags(Vec<(Arc<str>, Arc<str>)>),
-    /// Add a role config group for a role type, with the name to show (CM API:
-    /// `POST …/roleConfigGroups`).
-    AddGroup(Arc<str>, Arc<str>),
-    /// Give a role config group another display name (CM API: `PUT …/roleConfigGroups/{g}`).
-    RenameGroup(Arc<str>),
-    /// Move roles, by their own names, into a role config group (CM API: `PUT …/{g}/roles`).
-    MoveRoles(Vec<Arc<str>>),
-    /// Move roles to the base groups of their types (CM API: `PUT …/roleConfigGroups/roles`).
-    MoveToBase(Vec<Arc<str>>),
-    /// Remove a role config group that has no roles (CM API: `DELETE …/roleConfigGroups/{g}`).
-    RemoveGroup,
-    /// Set the addresses of parcel repositories, and look for parcels there (CM API:
-    /// `/cm/commands/refreshParcelRepos`).
-    SetRepositories(Vec<Arc<str>>),
-    /// Bring a parcel to its next stage, and wait for it.
-    Parcel(ParcelMove),
-    /// Deploy the client configuration of a service (CM API: `deployClientConfig`).
-    DeployClientConfig,
-    /// Have those roles of a service that can read their configuration anew do so (CM API:
-    /// `roleCommands/refresh`).
-    Refresh,
-    /// Restart a service, its stale roles one after the other (`true`) or all roles at once.
-    Restart(bool),
-    /// Wait until the manager answers.
-    AwaitReady,
-    /// Wait until no command runs, so many seconds at most.
-    AwaitIdle(u64),
-    /// Wait until so many servers of the manager are alive.
-    AwaitServers(usize),
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tags = |f: &mut fmt::Formatter<'_>, what: &str, tags: &[(Arc<str>, Arc<str>)]| {
-            let list: Vec<String> = tags.iter().map(|(n, v)| format!("{n}={v}")).collect();
-            write!(f, "{what} {}", list.join(" "))
-        };
-        match self {
-            Call::Rack(rack) => write!(f, "rack {rack}"),
-            Call::Maintenance(true) => f.write_str("enter maintenance mode"),
-            Call::Maintenance(false) => f.write_str("exit maintenance mode"),
-            Call::Commission(true) => f.write_str("recommission"),
-            Call::Commission(false) => f.write_str("decommission"),
-            Call::SetTags(list) => tags(f, "set tags", list),
-            Call::RemoveTags(list) => tags(f, "remove tags", list),
-            Call::AddGroup(role_type, shown) => {
-                write!(f, "add role config group `{shown}` for {role_type}")
-            }
-            Call::RenameGroup(name) => write!(f, "display name {name}"),
-            Call::MoveRoles(roles) => write!(f, "move in {}", roles.join(" ")),
-            Call::MoveToBase(roles) => write!(f, "move to base {}", roles.join(" ")),
-            Call::RemoveGroup => f.write_str("remove role config group"),
-            Call::SetRepositories(urls) => write!(f, "set repositories {}", urls.join(" ")),
-            Call::Parcel(step) => f.write_str(step.word()),
-            Call::DeployClientConfig => f.write_str("deploy client configuration"),
-            Call::Refresh => f.write_str("refresh"),
-            Call::Restart(true) => f.write_str("rolling restart"),
-            Call::Restart(false) => f.write_str("restart"),
-            Call::AwaitReady => f.write_str("wait until the manager answers"),
-            Call::AwaitIdle(_) => f.write_str("wait until no command runs"),
-            Call::AwaitServers(count) => write!(f, "wait until {count} servers are alive"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Plain data shared by all floors: no I/O, no async, no clock.
 
 pub mod address;
+pub mod call;
 pub mod change;
 pub mod connection;
 pub mod decode;

@@ -1,7 +1,7 @@
 //! Cloudera Manager: many questions, few requests; writes one scope at a time.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::catalogue::{Catalogue, Catalogues, read_items};
 use super::cm_command::{self, Line};
 use super::cm_entity::{self, Place};
-use super::cm_scope::{Found, Overview, Service, Session, find, service_path, text, unknown};
+use super::cm_scope::{Found, Session, find, text, unknown};
 use super::cm_staleness::{self, Unsettled};
 use super::cm_wants::Wants;
 use super::failure::Failure;
@@ -23,8 +23,7 @@ use super::{Limits, ManagerReading, Progress, Written};
 use crate::model::connection::ManagerConnection;
 use crate::model::digest::Ledger;
 use crate::model::manager::{
-    Call, ConfigScope, Entity, MANAGEMENT_SERVICE, ManagerIdentity, ParcelMove, ScopeConfig,
-    Setting,
+    Call, ConfigScope, Entity, ManagerIdentity, ParcelMove, ScopeConfig, Setting,
 };
 use crate::model::nearest::did_you_mean;
 use crate::model::question::{Action, Argument, Question, Reply};
@@ -35,18 +34,18 @@ const NEWEST_API: u32 = 58;
 
 /// The manager of one side.
 pub struct Cm {
-    http: Http,
+    pub(super) http: Http,
     cluster: Option<String>,
-    side: Arc<str>,
+    pub(super) side: Arc<str>,
     catalogues: PathBuf,
     progress: Progress,
     ledger: Mutex<Arc<Ledger>>,
     /// It was verified that no command runs, and nothing was begun since.
-    is_idle: AtomicBool,
+    pub(super) is_idle: AtomicBool,
     /// What was read last of settings, by path.
-    settings: Mutex<HashMap<String, Value>>,
+    pub(super) settings: Mutex<HashMap<String, Value>>,
     /// Writes whose consequences the manager may not have found out yet.
-    unsettled: Mutex<Option<Unsettled>>,
+    pub(super) unsettled: Mutex<Option<Unsettled>>,
     session: OnceCell<Session>,
 }
 
@@ -178,136 +177,6 @@ impl Cm {
             .collect()
     }
 
-    /// Reads the lists that the scopes need to be found: each once.
-    async fn overview(&self, session: &Session, wants: &Wants<'_>) -> Overview {
-        let services = async {
-            match wants.services.is_empty() {
-                true => None,
-                false => Some(self.services(session, &wants.services).await),
-            }
-        };
-        let hosts = async {
-            match wants.hosts {
-                true => Some(self.list(session, "/hosts").await),
-                false => None,
-            }
-        };
-        let parcels = async {
-            match (wants.parcels, session.cluster_path()) {
-                (false, _) => None,
-                (true, Ok(cluster)) => {
-                    Some(self.list(session, &format!("{cluster}/parcels")).await)
-                }
-                (true, Err(trouble)) => Some(Err(trouble)),
-            }
-        };
-        let staleness = async {
-            match (wants.staleness, session.cluster_path()) {
-                (false, _) => None,
-                (true, Ok(cluster)) => {
-                    let unsettled = self.unsettled.lock().ok().and_then(|mut writes| writes.take());
-                    Some(
-                        cm_staleness::read(self.line(session, &self.side), &cluster, unsettled)
-                            .await,
-                    )
-                }
-                (true, Err(trouble)) => Some(Err(trouble)),
-            }
-        };
-        let servers = async {
-            match wants.servers {
-                true => Some(self.list(session, "/cm/instances").await),
-                false => None,
-            }
-        };
-        let is_idle = self.is_idle.load(Ordering::Relaxed);
-        let impact = async {
-            match (wants.impact, session.cluster_path()) {
-                (false, _) => None,
-                (true, Ok(cluster)) => {
-                    let line = self.line(session, &self.side);
-                    let known = self.settings.lock().map(|kept| kept.clone()).unwrap_or_default();
-                    Some(cm_staleness::impact(line, &cluster, &known).await)
-                }
-                (true, Err(trouble)) => Some(Err(trouble)),
-            }
-        };
-        let settings = async {
-            match wants.settings {
-                true => Some(self.list(session, "/cm/config").await),
-                false => None,
-            }
-        };
-        let (mut services, hosts, parcels, settings, staleness, impact, servers) =
-            tokio::join!(services, hosts, parcels, settings, staleness, impact, servers);
-        if let Some(Ok(services)) = &mut services {
-            let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
-            let roles = self.members(session, services, &wants.roles, "roles");
-            let (groups, roles) = tokio::join!(groups, roles);
-            for (name, list) in groups {
-                services.entry(name).or_default().groups = Some(list);
-            }
-            for (name, list) in roles {
-                services.entry(name).or_default().roles = Some(list);
-            }
-        }
-        Overview { services, hosts, parcels, settings, staleness, impact, servers, is_idle }
-    }
-
-    async fn services(
-        &self,
-        session: &Session,
-        names: &HashSet<&str>,
-    ) -> Result<IndexMap<String, Service>, Trouble> {
-        let mut services = IndexMap::new();
-        if names.contains(MANAGEMENT_SERVICE) {
-            let service = self.http.get_json_at(&session.api, "/cm/service").await;
-            match service {
-                Ok(service) => {
-                    let sort = text(&service, "type").unwrap_or("MGMT").to_string();
-                    services.insert(
-                        MANAGEMENT_SERVICE.to_string(),
-                        Service { sort, ..Service::default() },
-                    );
-                }
-                Err(Trouble::NotFound(_)) => {}
-                Err(trouble) => return Err(trouble),
-            }
-        }
-        if names.iter().all(|name| *name == MANAGEMENT_SERVICE) {
-            return Ok(services);
-        }
-        let cluster = session.cluster.as_ref().map_err(|said| Trouble::Refused(0, said.clone()))?;
-        let path = format!("/clusters/{}/services", percent(cluster));
-        for service in self.list(session, &path).await? {
-            let name = text(&service, "name").unwrap_or_default().to_string();
-            let sort = text(&service, "type").unwrap_or_default().to_string();
-            services.insert(name, Service { sort, ..Service::default() });
-        }
-        Ok(services)
-    }
-
-    async fn members(
-        &self,
-        session: &Session,
-        services: &IndexMap<String, Service>,
-        wanted: &HashSet<&str>,
-        what: &str,
-    ) -> Vec<(String, Result<Vec<Value>, Trouble>)> {
-        let names: Vec<String> =
-            services.keys().filter(|name| wanted.contains(name.as_str())).cloned().collect();
-        let lists = futures_join(names.iter().map(|name| async {
-            let path = format!("{}/{what}", service_path(session, name));
-            self.list(session, &path).await
-        }))
-        .await;
-        names.into_iter().zip(lists).collect()
-    }
-
-    async fn list(&self, session: &Session, path: &str) -> Result<Vec<Value>, Trouble> {
-        items(&self.http.get_json_at(&session.api, path).await?)
-    }
-
     /// Loads or reads the catalogue of every sort of scope found, each once.
     async fn catalogues(
         &self,
@@ -436,7 +305,7 @@ impl Cm {
         Ok(())
     }
 
-    fn line<'a>(&'a self, session: &'a Session, what: &'a str) -> Line<'a> {
+    pub(super) fn line<'a>(&'a self, session: &'a Session, what: &'a str) -> Line<'a> {
         Line { http: &self.http, api: &session.api, progress: &self.progress, what }
     }
 
@@ -501,7 +370,7 @@ impl Cm {
 }
 
 impl Http {
-    async fn get_json_at(&self, api: &str, path: &str) -> Result<Value, Trouble> {
+    pub(super) async fn get_json_at(&self, api: &str, path: &str) -> Result<Value, Trouble> {
         self.get_json(&format!("{api}{path}")).await
     }
 }
@@ -532,7 +401,7 @@ pub fn ledger_place(identity: &ManagerIdentity, scope: &ConfigScope) -> String {
 }
 
 /// Runs all futures together; the limit of requests at once is the connection's.
-async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(super) async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<std::pin::Pin<Box<F>>> = futures.map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::cm_entity::Place;
 use super::cm_gate;
+use super::cm_members;
 use super::cm_parcel::{self, REPOSITORIES};
 use super::cm_scope::text;
 use super::cm_staleness::{Cure, cure};
@@ -93,6 +94,20 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         Call::Refresh => return cure(line, place, Cure::Refresh).await,
         Call::Restart(true) => return cure(line, place, Cure::Roll).await,
         Call::Restart(false) => return cure(line, place, Cure::Restart).await,
+        Call::AddService(..)
+        | Call::RenameService(_)
+        | Call::Run(_)
+        | Call::RemoveService
+        | Call::AddRoles(..)
+        | Call::RunRoles(..)
+        | Call::RemoveRoles(_)
+        | Call::SetTemplate(..)
+        | Call::RemoveTemplate
+        | Call::AddUser(..)
+        | Call::SetUserRoles(_)
+        | Call::RemoveUser
+        | Call::SetPeer(..)
+        | Call::RemovePeer => return cm_members::call(line, place, call).await,
         Call::AwaitReady => return cm_gate::await_ready(line).await,
         Call::AwaitIdle(seconds) => {
             return cm_gate::await_idle(line, place, Duration::from_secs(*seconds)).await;
@@ -149,8 +164,32 @@ pub(super) async fn run(line: Line<'_>, path: &str, body: Option<&Value>) -> Res
     }
 }
 
+/// Has a command done by several roles of the service at `place`, and follows all of it.
+pub(super) async fn run_roles(
+    line: Line<'_>,
+    place: &Place,
+    word: &str,
+    roles: &[Arc<str>],
+) -> Result<(), Failure> {
+    let path = format!("{}/roleCommands/{word}", place.path);
+    let answer = line.post(&path, Some(&name_list(roles))).await?;
+    let answer: Value = serde_json::from_str(&answer)
+        .map_err(|error| format!("submitted, but the answer is no list of commands: {error}"))?;
+    let errors = answer.get("errors").and_then(Value::as_array).into_iter().flatten();
+    let mut said: Vec<String> = errors.filter_map(Value::as_str).map(String::from).collect();
+    let commands = answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    for command in commands {
+        let ended = follow(line, command).await?;
+        said.extend(failure_of(line, &ended).await);
+    }
+    match said.is_empty() {
+        true => Ok(()),
+        false => Err(said.join("; ").into()),
+    }
+}
+
 /// Waits until a command has ended; returns it as it is then.
-pub(super) async fn follow(line: Line<'_>, command: Value) -> Result<Value, Failure> {
+async fn follow(line: Line<'_>, command: Value) -> Result<Value, Failure> {
     let (mut command, begun) = (command, Instant::now());
     let told = line.about();
     let (mut pause, mut seen) = (Duration::from_millis(250), Instant::now());
@@ -196,7 +235,7 @@ fn how_far(command: &Value) -> String {
 
 /// Says why a command that has ended failed. One that "succeeds" with a failed child is a failure.
 /// The useful words may be at the top or deep down (CM API): the deepest that has some is heard.
-pub(super) async fn failure_of(line: Line<'_>, command: &Value) -> Option<String> {
+async fn failure_of(line: Line<'_>, command: &Value) -> Option<String> {
     let success = |command: &Value| command.get("success").and_then(Value::as_bool);
     if success(command).is_none() {
         return Some(format!("{} does not say how it ended", name(command)));

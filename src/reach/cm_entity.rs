@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::cm_scope::{
     Overview, Service, Session, host, listed, service, service_path, text, unknown,
 };
-use super::{cm_gate, cm_parcel, cm_staleness};
+use super::{cm_gate, cm_members, cm_parcel, cm_staleness};
 use crate::model::manager::Entity;
 use crate::model::question::{Field, Reply};
 use crate::model::quote::percent;
@@ -26,7 +26,11 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::Parcel(product, version) => cm_parcel::fields(overview, product, version),
         Entity::Services => cm_staleness::fields(overview),
         Entity::Impact => cm_staleness::impact_fields(overview),
-        Entity::Service(name) => service(session, overview, name).map(|_| Vec::new()),
+        Entity::Service(name) => cm_members::service_fields(overview, name),
+        Entity::Roles(name) => cm_members::role_fields(session, overview, name),
+        Entity::HostTemplate(name) => cm_members::template_fields(overview, name),
+        Entity::User(name) => cm_members::user_fields(overview, name),
+        Entity::Peer(name) => cm_members::peer_fields(overview, name),
         Entity::Manager => cm_gate::fields(overview),
     };
     match fields {
@@ -85,12 +89,19 @@ pub(super) fn path(
             let list = session.cluster_path().unwrap_or_default();
             return Ok(Place { path: "/cm".into(), list, name: "Cloudera Manager".into() });
         }
-        Entity::Service(name) => {
-            service(session, overview, name)?;
+        // A service may be there only after the call.
+        Entity::Service(name) | Entity::Roles(name) => {
+            listed(overview.services.as_ref(), "services")?;
             let path = service_path(session, name);
             let list = path.rsplit_once('/').map_or("", |(list, _)| list).to_string();
             return Ok(Place { path, list, name: name.to_string() });
         }
+        Entity::HostTemplate(name) => {
+            let cluster = session.cluster_path().map_err(|said| unknown(&said.to_string()))?;
+            return Ok(cm_members::place_in(format!("{cluster}/hostTemplates"), name));
+        }
+        Entity::User(name) => return Ok(cm_members::place_in("/users".into(), name)),
+        Entity::Peer(name) => return Ok(cm_members::place_in("/cm/peers".into(), name)),
         Entity::Parcel(product, version) => {
             let cluster = session.cluster_path().map_err(|said| unknown(&said.to_string()))?;
             let list = format!("{cluster}/parcels");
@@ -188,7 +199,7 @@ pub(super) fn field(name: &'static str, live: Live) -> Field {
     Field { name: name.into(), live }
 }
 
-fn known(text: Option<&str>, member: &str) -> Live {
+pub(super) fn known(text: Option<&str>, member: &str) -> Live {
     text.map_or_else(
         || Live::Unknown(format!("the manager does not tell `{member}`")),
         |text| Live::Known(Value::text(text)),

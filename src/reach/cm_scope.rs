@@ -42,6 +42,8 @@ impl Session {
 #[derive(Default)]
 pub(super) struct Service {
     pub(super) sort: String,
+    /// As the manager lists it.
+    pub(super) told: Value,
     pub(super) groups: Option<Result<Vec<Value>, Trouble>>,
     pub(super) roles: Option<Result<Vec<Value>, Trouble>>,
 }
@@ -55,6 +57,9 @@ pub(super) struct Overview {
     pub(super) settings: Option<Result<Vec<Value>, Trouble>>,
     /// All services with their staleness.
     pub(super) staleness: Option<Result<Vec<Value>, Trouble>>,
+    pub(super) templates: Option<Result<Vec<Value>, Trouble>>,
+    pub(super) users: Option<Result<Vec<Value>, Trouble>>,
+    pub(super) peers: Option<Result<Vec<Value>, Trouble>>,
     /// The manager's servers.
     pub(super) servers: Option<Result<Vec<Value>, Trouble>>,
     /// It was verified that no command runs, and nothing was begun since.

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 use tokio::time::sleep;
 
-use super::cm_command::{Line, adopt, failure_of, follow, run};
+use super::cm_command::{Line, adopt, run, run_roles};
 use super::cm_entity::Place;
 use super::cm_scope::{Overview, listed, text};
 use super::failure::Failure;
@@ -306,23 +306,9 @@ async fn is_fresh(line: Line<'_>, place: &Place, member: &str) -> Result<bool, T
 async fn refresh(line: Line<'_>, place: &Place) -> Result<(), Failure> {
     let roles = super::cm::items(&line.get(&format!("{}/roles", place.path)).await?)?;
     let is_stale = |role: &&Json| text(role, "configStalenessStatus") == Some("STALE_REFRESHABLE");
-    let names: Vec<&str> =
-        roles.iter().filter(is_stale).filter_map(|role| text(role, "name")).collect();
-    let path = format!("{}/roleCommands/refresh", place.path);
-    let answer = line.post(&path, Some(&json!({ "items": names }))).await?;
-    let answer: Json = serde_json::from_str(&answer)
-        .map_err(|error| format!("submitted, but the answer is no list of commands: {error}"))?;
-    let errors = answer.get("errors").and_then(Json::as_array).into_iter().flatten();
-    let mut said: Vec<String> = errors.filter_map(Json::as_str).map(String::from).collect();
-    let commands = answer.get("items").and_then(Json::as_array).cloned().unwrap_or_default();
-    for command in commands {
-        let ended = follow(line, command).await?;
-        said.extend(failure_of(line, &ended).await);
-    }
-    match said.is_empty() {
-        true => Ok(()),
-        false => Err(said.join("; ").into()),
-    }
+    let names = roles.iter().filter(is_stale).filter_map(|role| text(role, "name"));
+    let names: Vec<Arc<str>> = names.map(Arc::from).collect();
+    run_roles(line, place, "refresh", &names).await
 }
 
 /// Returns the writes of a run that ended `age` ago without having seen their consequences.

@@ -21,6 +21,12 @@ pub(super) struct Wants<'a> {
     pub(super) settings: bool,
     /// Whether it is needed which services are stale.
     pub(super) staleness: bool,
+    /// Whether the host templates are needed.
+    pub(super) templates: bool,
+    /// Whether the users are needed.
+    pub(super) users: bool,
+    /// Whether the peers are needed.
+    pub(super) peers: bool,
     /// Whether the manager's servers are needed.
     pub(super) servers: bool,
     /// Whether it is needed what restarts would mean.
@@ -52,7 +58,10 @@ impl<'a> Wants<'a> {
             Entity::Impact => self.impact = true,
             Entity::Manager => self.servers = true,
             Entity::Service(name) => _ = self.services.insert(name),
-            Entity::RoleGroup(service, _) => {
+            Entity::HostTemplate(_) => self.templates = true,
+            Entity::User(_) => self.users = true,
+            Entity::Peer(_) => self.peers = true,
+            Entity::Roles(service) | Entity::RoleGroup(service, _) => {
                 self.services.insert(service);
                 self.groups.insert(service);
                 self.roles.insert(service);

@@ -8,6 +8,8 @@ pub mod cm;
 mod cm_command;
 mod cm_entity;
 mod cm_gate;
+mod cm_members;
+mod cm_overview;
 mod cm_parcel;
 mod cm_scope;
 mod cm_staleness;

@@ -9,6 +9,7 @@ pub mod file;
 pub mod mount;
 pub mod ownership;
 pub mod package;
+pub mod parts;
 pub mod shell;
 pub mod state;
 pub mod texts;

@@ -1,0 +1,203 @@
+//! Services, roles, host templates, users and peers of Cloudera Manager.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::cm::items;
+use super::cm_command::{Line, adopt, run, run_roles};
+use super::cm_entity::{Place, field, known};
+use super::cm_scope::{Overview, Session, listed, service, text};
+use super::failure::Failure;
+use crate::model::call::Call;
+use crate::model::question::{Field, Reply};
+use crate::model::quote::percent;
+use crate::model::{Live, Value};
+
+/// Tells a service; one that is not there has no type.
+pub(super) fn service_fields(overview: &Overview, name: &str) -> Result<Vec<Field>, Reply> {
+    let services = listed(overview.services.as_ref(), "services")?;
+    let told = |member: &str| match services.get(name) {
+        Some(service) => known(text(&service.told, member), member),
+        None => Live::Absent,
+    };
+    Ok(vec![
+        field("type", told("type")),
+        field("state", told("serviceState")),
+        field("display_name", told("displayName")),
+    ])
+}
+
+/// Tells the roles of a service.
+pub(super) fn role_fields(
+    session: &Session,
+    overview: &Overview,
+    name: &str,
+) -> Result<Vec<Field>, Reply> {
+    let service = service(session, overview, name)?;
+    let groups = listed(service.groups.as_ref(), "role config groups")?;
+    let roles = listed(service.roles.as_ref(), "roles")?;
+    let mut types: Vec<&str> = groups.iter().filter_map(|group| text(group, "roleType")).collect();
+    types.sort_unstable();
+    types.dedup();
+    let mut fields = vec![field("role_types", Live::Known(Value::text(types.join(" "))))];
+    fields.extend(roles.iter().filter_map(|role| {
+        let at = role.get("hostRef")?;
+        let host = text(at, "hostname").or_else(|| text(at, "hostId"))?;
+        let told = format!("{}|{host}|{}", text(role, "type")?, text(role, "roleState")?);
+        let name = format!("role/{}", text(role, "name")?);
+        Some(Field { name: name.into(), live: Live::Known(Value::text(told)) })
+    }));
+    Ok(fields)
+}
+
+/// Tells a host template.
+pub(super) fn template_fields(overview: &Overview, name: &str) -> Result<Vec<Field>, Reply> {
+    let templates = listed(overview.templates.as_ref(), "host templates")?;
+    let Some(template) = named(templates, name) else { return Ok(vec![absent("name")]) };
+    let groups = template.get("roleConfigGroupRefs").and_then(Json::as_array);
+    let groups = groups.into_iter().flatten().filter_map(|g| text(g, "roleConfigGroupName"));
+    let groups = groups.enumerate().map(|(n, group)| Field {
+        name: format!("group/{n}").into(),
+        live: Live::Known(Value::text(group)),
+    });
+    Ok(std::iter::once(field("name", Live::Known(Value::text(name)))).chain(groups).collect())
+}
+
+/// Tells a user.
+pub(super) fn user_fields(overview: &Overview, name: &str) -> Result<Vec<Field>, Reply> {
+    let users = listed(overview.users.as_ref(), "users")?;
+    let Some(user) = named(users, name) else { return Ok(vec![absent("roles")]) };
+    let roles = user.get("authRoles").and_then(Json::as_array).map(|roles| {
+        let mut names: Vec<&str> = roles.iter().filter_map(|role| text(role, "name")).collect();
+        names.sort_unstable();
+        names.join(" ")
+    });
+    Ok(vec![field("roles", known(roles.as_deref(), "authRoles"))])
+}
+
+/// Tells a peer.
+pub(super) fn peer_fields(overview: &Overview, name: &str) -> Result<Vec<Field>, Reply> {
+    let peers = listed(overview.peers.as_ref(), "peers")?;
+    let Some(peer) = named(peers, name) else {
+        return Ok(vec![absent("url"), absent("username")]);
+    };
+    let told = |member: &'static str| field(member, known(text(peer, member), member));
+    Ok(vec![told("url"), told("username")])
+}
+
+fn named<'a>(list: &'a [Json], name: &str) -> Option<&'a Json> {
+    list.iter().find(|item| text(item, "name") == Some(name))
+}
+
+fn absent(name: &'static str) -> Field {
+    field(name, Live::Absent)
+}
+
+/// Does a call to a service, a role, a template, a user or a peer.
+///
+/// Errors: why it failed, or that its outcome is unknown.
+pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(), Failure> {
+    let (thing, list) =
+        (format!("{}{}", line.api, place.path), format!("{}{}", line.api, place.list));
+    let name = place.name.as_str();
+    let one = |item: Json| json!({ "items": [item] });
+    match call {
+        Call::AddService(kind, shown) => {
+            let service = json!({ "name": name, "type": &**kind, "displayName": &**shown });
+            line.http.post(&list, Some(&one(service))).await?;
+        }
+        Call::RenameService(shown) => {
+            let body = json!({ "name": name, "displayName": &**shown });
+            line.http.put(&thing, &body).await?;
+        }
+        Call::Run(is_on) => return switch(line, place, *is_on).await,
+        Call::AddRoles(kind, hosts) => add_roles(line, place, kind, hosts).await?,
+        Call::RunRoles(is_on, roles) => {
+            return run_roles(line, place, if *is_on { "start" } else { "stop" }, roles).await;
+        }
+        Call::RemoveRoles(roles) => {
+            let names: Vec<&str> = roles.iter().map(|role| &**role).collect();
+            let body = json!({ "items": names });
+            line.http.post(&format!("{thing}/roles/bulkDelete"), Some(&body)).await?;
+        }
+        Call::SetTemplate(is_new, groups) => {
+            let groups = groups.iter().map(|group| json!({ "roleConfigGroupName": &**group }));
+            let groups: Vec<Json> = groups.collect();
+            let template = json!({ "name": name, "roleConfigGroupRefs": groups });
+            match is_new {
+                true => line.http.post(&list, Some(&one(template))).await.map(drop)?,
+                false => line.http.put(&thing, &template).await?,
+            }
+        }
+        Call::AddUser(password, roles) => {
+            let user = json!({
+                "name": name, "password": password.reveal(), "authRoles": role_refs(roles),
+            });
+            line.http.post(&list, Some(&one(user))).await?;
+        }
+        Call::SetUserRoles(roles) => {
+            let user = json!({ "name": name, "authRoles": role_refs(roles) });
+            line.http.put(&thing, &user).await?;
+        }
+        Call::SetPeer(is_new, url, user, password) => {
+            let peer = json!({
+                "name": name,
+                "type": "REPLICATION",
+                "url": &**url,
+                "username": &**user,
+                "password": password.reveal(),
+            });
+            match is_new {
+                true => line.http.post(&list, Some(&peer)).await.map(drop)?,
+                false => line.http.put(&thing, &peer).await?,
+            }
+        }
+        Call::RemovePeer => {
+            line.http.delete(&format!("{thing}?type=REPLICATION"), None).await?;
+        }
+        _ => line.http.delete(&thing, None).await?,
+    }
+    Ok(())
+}
+
+/// Starts or stops a service. A command that does so already is waited for first.
+async fn switch(line: Line<'_>, place: &Place, is_on: bool) -> Result<(), Failure> {
+    let (word, done) = if is_on { ("start", "STARTED") } else { ("stop", "STOPPED") };
+    let commands = format!("{}/commands", place.path);
+    if adopt(line, &commands, word).await? {
+        let service = line.get(&place.path).await?;
+        if text(&service, "serviceState") == Some(done) {
+            return Ok(());
+        }
+    }
+    run(line, &format!("{commands}/{word}"), None).await
+}
+
+async fn add_roles(
+    line: Line<'_>,
+    place: &Place,
+    kind: &str,
+    names: &[Arc<str>],
+) -> Result<(), Failure> {
+    let hosts = items(&line.get("/hosts").await?)?;
+    let mut roles = Vec::new();
+    for name in names {
+        let host = hosts.iter().find(|host| text(host, "hostname") == Some(name));
+        let id = host.and_then(|host| text(host, "hostId"));
+        let id = id.ok_or_else(|| format!("the manager has no host `{name}`"))?;
+        roles.push(json!({ "type": kind, "hostRef": { "hostId": id } }));
+    }
+    let path = format!("{}/roles", place.path);
+    line.post(&path, Some(&json!({ "items": roles }))).await?;
+    Ok(())
+}
+
+fn role_refs(roles: &[Arc<str>]) -> Vec<Json> {
+    roles.iter().map(|role| json!({ "name": &**role })).collect()
+}
+
+/// Returns where a thing of a list is: `LIST/NAME`.
+pub(super) fn place_in(list: String, name: &str) -> Place {
+    Place { path: format!("{list}/{}", percent(name)), list, name: name.to_string() }
+}
