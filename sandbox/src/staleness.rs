@@ -29,7 +29,13 @@ pub(crate) fn note(world: &mut World, place: Place, changed: &[Setting]) {
     let visible = world.now + world.faults.milliseconds("staleness_delay").unwrap_or(DELAY);
     let change = json!({ "changed": world.now, "visible": visible, "status": status });
     match place {
-        Place::Manager | Place::AllHosts | Place::Host(_) => return,
+        Place::Manager => return,
+        // What a host has reaches the processes that run there.
+        Place::AllHosts => mark_hosts(world, &change, |_| true),
+        Place::Host(index) => {
+            let host = text(&world.state["hosts"][index], "hostId").to_owned();
+            mark_hosts(world, &change, |own| own == host);
+        }
         Place::Service(index) => {
             let mut affected = dependents(world, index);
             affected.push(index);
@@ -81,6 +87,12 @@ fn dependents(world: &World, index: usize) -> Vec<usize> {
     };
     let others = world.services_of(cluster).into_iter().filter(|position| *position != index);
     others.filter(depends).collect()
+}
+
+fn mark_hosts(world: &mut World, change: &Value, chosen: impl Fn(&str) -> bool) {
+    for service in 0..list(world.state, "services").len() {
+        mark_roles(world, service, change, |role| chosen(text(role, "host")));
+    }
 }
 
 fn mark_roles(world: &mut World, service: usize, change: &Value, chosen: impl Fn(&Value) -> bool) {

@@ -185,7 +185,10 @@ impl<'a> Walk<'a> {
         let changed = before.iter().any(|end| end.changed);
         let delta = planned.delta.as_deref();
         match planned.verdict {
-            Verdict::InSync => self.end(at, End { blocks: blocked, changed, unseen: false }),
+            Verdict::InSync => {
+                let unseen = before.iter().filter(|end| end.blocks.is_some()).all(|end| end.unseen);
+                self.end(at, End { blocks: blocked, changed, unseen });
+            }
             Verdict::Unknown => {
                 let reason = delta.and_then(unknown_reason).unwrap_or_default();
                 let blocks = Some(format!("{address} could not be read"));
@@ -390,7 +393,7 @@ fn mark_unsettled(job: &Job, instance: &Instance) -> Result<(), String> {
         (Target::Manager { side }, Some(Unsettles::Service(name))) => {
             job.state.mark_unsettled(side, Some(name))
         }
-        (Target::Manager { side }, Some(Unsettles::Cluster)) => {
+        (Target::Manager { side }, Some(Unsettles::Cluster | Unsettles::Something)) => {
             job.state.mark_unsettled(side, None)
         }
         _ => Ok(()),
@@ -430,8 +433,10 @@ async fn write(job: &Job, i: usize, delta: Delta, replies: Vec<Reply>) -> Outcom
         delta = compare(&job.inventory, instance, &replies);
         was_lost = written.outcome.as_ref().is_err_and(|failure| failure.is_lost);
         failure = match (delta.verdict(), written.outcome) {
-            // Reading decides: a write whose answer was lost may well have been done.
-            (Verdict::InSync, _) => return Outcome::Changed,
+            (Verdict::InSync, Ok(())) => return Outcome::Changed,
+            // Reading decides: a write whose answer was lost may well have been done. One that
+            // failed for certain did not do all that was to be done, whatever can be read.
+            (Verdict::InSync, Err(failure)) if failure.is_lost => return Outcome::Changed,
             (Verdict::Unknown, Ok(())) => {
                 let reason = unknown_reason(&delta).unwrap_or_default();
                 return Outcome::Failed(format!("written, but could not be read back: {reason}"));

@@ -43,11 +43,14 @@ pub fn settle(inventory: &Inventory, prepared: &Prepared, planned: &mut [Planned
         let side = planned[at].address.target.side().clone();
         match (phase, working.contains(&side)) {
             (Phase::Open, false) => drop_step(&mut planned[at]),
-            // Waiting for the manager comes after a restart that was not made yet.
-            (Phase::Open, true) if is_wait(&planned[at]) => foresee(&mut planned[at]),
-            (Phase::Open, true) => {}
-            (Phase::Close, true) => foresee(&mut planned[at]),
-            (Phase::Close, false) if astray.contains(&side) => explain(&mut planned[at]),
+            // What is as it should be now is looked at again when its turn has come.
+            (_, true) => foresee(&mut planned[at]),
+            (Phase::Close, false) if astray.contains(&side) => {
+                if is_wait(&planned[at]) {
+                    foresee(&mut planned[at]);
+                }
+                explain(&mut planned[at]);
+            }
             (Phase::Close, false) => drop_step(&mut planned[at]),
         }
     }
@@ -71,7 +74,7 @@ pub fn databases(
         }
         let replies = prepared.sheets.replies(readings, i);
         if let Live::Known(database) = replies.last().map_or(Live::Absent, kinds::database) {
-            let database = database.to_string().replace('\n', ", ");
+            let database = plain(&database.to_string());
             servers.push(Database { host, database, resource: instance.resource });
         }
     }
@@ -92,6 +95,12 @@ pub fn databases(
         _ => None,
     });
     differ.collect()
+}
+
+/// Returns a database as compared: without the port that goes without saying, on one line.
+fn plain(database: &str) -> String {
+    let lines = database.lines().map(|line| line.strip_suffix(":5432").unwrap_or(line));
+    lines.collect::<Vec<_>>().join(", ")
 }
 
 /// Which database a server uses, as its host says.
@@ -130,7 +139,7 @@ fn concerns(guarded: Guarded, delta: Option<&Delta>) -> bool {
 /// tells nothing of a server, except how many are alive.
 fn is_astray(step: &Planned) -> bool {
     let tells_nothing = is_wait(step) && !step.address.key.ends_with("alive");
-    !tells_nothing && step.verdict != Verdict::InSync
+    !tells_nothing && step.verdict == Verdict::Change
 }
 
 fn is_wait(step: &Planned) -> bool {
@@ -142,16 +151,23 @@ fn drop_step(step: &mut Planned) {
     step.delta = None;
 }
 
-/// A step back that finds nothing to do yet will find it after the way there.
+/// A step that finds nothing to do yet may find it when its turn has come. So does a wait for a
+/// manager that cannot be read now.
 fn foresee(step: &mut Planned) {
+    let waits = is_wait(step);
     let Some(delta) = step.delta.as_mut() else { return };
-    if step.verdict == Verdict::InSync {
-        for attribute in &mut delta.attributes {
-            attribute.after = Want::Later("as it is found then".into());
-            attribute.differs = true;
-        }
-        step.verdict = delta.verdict();
+    let is_dark = waits && step.verdict == Verdict::Unknown;
+    if step.verdict != Verdict::InSync && !is_dark {
+        return;
     }
+    for attribute in &mut delta.attributes {
+        if is_dark {
+            attribute.before = Live::Absent;
+        }
+        attribute.after = Want::Later("as it is found then".into());
+        attribute.differs = true;
+    }
+    step.verdict = delta.verdict();
 }
 
 fn explain(step: &mut Planned) {

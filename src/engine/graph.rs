@@ -59,6 +59,7 @@ impl Order {
         builder.declared_edges();
         builder.needed_edges();
         builder.maintenance_edges();
+        builder.server_edges();
         builder.side_edges();
         let graph = builder.graph;
         let sequence = sequence(&graph);
@@ -181,28 +182,63 @@ impl<'a> Builder<'a> {
         let all: Vec<usize> = (0..instances.len()).filter(at_manager).collect();
         let (work, others): (Vec<usize>, Vec<usize>) =
             all.into_iter().partition(|i| instances[*i].shared.guarded.is_some());
-        let mut after = self.reachable(&work);
-        let is_last = |i: &&usize| instances[**i].address.kind == restart::KIND;
-        after.extend(others.iter().filter(is_last).map(|i| NodeIndex::new(*i)));
+        let after = self.reachable(&work, Direction::Outgoing);
+        let before = self.reachable(&work, Direction::Incoming);
         for i in work {
             self.edge(last, NodeIndex::new(i));
-            self.graph.add_edge(NodeIndex::new(i), back, Strength::Follows);
+            self.follow(NodeIndex::new(i), back);
         }
         for i in others {
-            match after.contains(&NodeIndex::new(i)) {
-                true => self.graph.add_edge(done, NodeIndex::new(i), Strength::Follows),
-                false => self.graph.add_edge(NodeIndex::new(i), first, Strength::Follows),
-            };
+            let index = NodeIndex::new(i);
+            let is_restart = instances[i].address.kind == restart::KIND;
+            match (after.contains(&index) || is_restart, before.contains(&index)) {
+                // Between two pieces of work.
+                (true, true) => {
+                    self.follow(last, index);
+                    self.follow(index, back);
+                }
+                (true, false) => self.follow(done, index),
+                (false, _) => self.follow(index, first),
+            }
         }
-        self.graph.add_edge(last, back, Strength::Follows);
+        self.follow(last, back);
     }
 
-    /// Returns all points that come after one of `from`.
-    fn reachable(&self, from: &[usize]) -> HashSet<NodeIndex> {
+    fn follow(&mut self, first: NodeIndex, then: NodeIndex) {
+        if first != then {
+            self.graph.add_edge(first, then, Strength::Follows);
+        }
+    }
+
+    /// The servers of a manager are changed last on their side, one after the other: they are away
+    /// for minutes, and so is the manager.
+    fn server_edges(&mut self) {
+        let instances = self.instances;
+        let mut earlier: HashMap<&Arc<str>, NodeIndex> = HashMap::new();
+        for (i, instance) in instances.iter().enumerate() {
+            if instance.address.kind != "cm.server" {
+                continue;
+            }
+            let side = instance.address.target.side();
+            let last = instances.iter().position(|other| {
+                other.address.kind == restart::KIND && other.address.target.side() == side
+            });
+            if let Some(last) = last {
+                self.follow(NodeIndex::new(last), NodeIndex::new(i));
+            }
+            if let Some(earlier) = earlier.insert(side, NodeIndex::new(i)) {
+                self.follow(earlier, NodeIndex::new(i));
+            }
+        }
+    }
+
+    /// Returns all points that come after (or before) one of `from`.
+    fn reachable(&self, from: &[usize], direction: Direction) -> HashSet<NodeIndex> {
         let mut open: Vec<NodeIndex> = from.iter().map(|i| NodeIndex::new(*i)).collect();
         let mut seen = HashSet::new();
         while let Some(index) = open.pop() {
-            open.extend(self.graph.neighbors(index).filter(|next| seen.insert(*next)));
+            let next = self.graph.neighbors_directed(index, direction);
+            open.extend(next.filter(|next| seen.insert(*next)));
         }
         seen
     }
@@ -336,7 +372,13 @@ impl<'a> Builder<'a> {
         for (i, instance) in instances.iter().enumerate() {
             for need in &instance.shared.needs {
                 let key = (&instance.address.target, need.kind, need.key.as_deref());
-                for first in providers.get(&key).into_iter().flatten() {
+                // What needs this kind in turn comes after it, whatever else is of its kind.
+                let waits_itself = |first: &usize| {
+                    let needs = &instances[*first].shared.needs;
+                    need.key.is_none() && needs.iter().any(|n| n.kind == instance.address.kind)
+                };
+                let firsts = providers.get(&key).into_iter().flatten();
+                for first in firsts.filter(|first| !waits_itself(first)) {
                     self.edge(NodeIndex::new(*first), NodeIndex::new(i));
                 }
             }

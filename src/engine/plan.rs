@@ -104,7 +104,8 @@ pub fn decide(
         if address.kind == restart::KIND {
             forecast.foresee(address.target.side(), &replies, &mut delta);
         }
-        if delta.verdict() == Verdict::Change {
+        // Steps of single-node maintenance change nothing that others rest on.
+        if delta.verdict() == Verdict::Change && bracket::phase(inventory, instance).is_none() {
             moving.changes(i);
             forecast.note(instance);
         }

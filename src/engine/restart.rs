@@ -27,6 +27,7 @@ pub struct Forecast {
 struct Touched {
     services: BTreeSet<Arc<str>>,
     is_everything: bool,
+    is_something: bool,
 }
 
 impl Forecast {
@@ -40,6 +41,9 @@ impl Forecast {
         let side = instance.address.target.side();
         match &instance.shared.unsettles {
             None => {}
+            Some(Unsettles::Something) => {
+                self.touched.entry(side.clone()).or_default().is_something = true;
+            }
             Some(Unsettles::Cluster) => {
                 self.touched.entry(side.clone()).or_default().is_everything = true;
             }
@@ -68,8 +72,14 @@ impl Forecast {
                 expect(delta, name);
             }
         }
+        if touched.is_something && delta.differing().next().is_none() {
+            expect(delta, SOMETHING);
+        }
     }
 }
+
+/// Stands for services that nobody can name before the change.
+const SOMETHING: &str = "services";
 
 /// Adds that a service may be stale later, unless it is stale already.
 fn expect(delta: &mut Delta, service: &str) {
@@ -115,7 +125,8 @@ fn finish(planned: &mut Planned, impact: &Reply, policy: Restart) -> usize {
         Restart::Full => "all at once",
         Restart::None => "not restarted",
     };
-    for attribute in delta.attributes.iter_mut().filter(|a| a.differs) {
+    let named = |attribute: &&mut Attribute| attribute.differs && attribute.name != SOMETHING;
+    for attribute in delta.attributes.iter_mut().filter(named) {
         let roles = match impact.text(&format!("roles/{}", attribute.name)) {
             Ok(Some(roles)) if &*roles == "1" => "1 role".into(),
             Ok(Some(roles)) => format!("up to {roles} roles"),
@@ -125,7 +136,10 @@ fn finish(planned: &mut Planned, impact: &Reply, policy: Restart) -> usize {
         };
         attribute.note = Some(format!("{how}, {roles}"));
     }
-    delta.differing().count()
+    if let Reply::Unknown(reason) = impact {
+        delta.notes.push(format!("what depends on these services could not be read: {reason}"));
+    }
+    delta.differing().filter(|attribute| attribute.name != SOMETHING).count()
 }
 
 fn differs(delta: &Delta) -> bool {

@@ -30,12 +30,17 @@ impl<'a> Options<'a> {
         let mut at = 0;
         while at < text.len() {
             let end = text[at..].find('\n').map_or(text.len(), |n| at + n + 1);
+            let number = text[..at].matches('\n').count() + 1;
+            let odd = || format!("line {number} sets {variable} in a way drsync does not read");
             let Some(start) = value_start(&text[at..end], variable) else {
+                let line = text[at..end].split('#').next().unwrap_or_default();
+                if line.contains(&format!("{variable}=")) || line.contains(&format!("{variable}+="))
+                {
+                    return Err(odd());
+                }
                 at = end;
                 continue;
             };
-            let number = text[..at].matches('\n').count() + 1;
-            let odd = || format!("line {number} sets {variable} in a way drsync does not read");
             let found = assignment(text, at + start, variable).ok_or_else(odd)?;
             at = text[found.value.end..].find('\n').map_or(text.len(), |n| found.value.end + n + 1);
             if !found.appends {
@@ -189,6 +194,8 @@ mod tests {
             "\nCMF_JAVA_OPTS=\"-Da=`x`\"\n",
             "\nCMF_JAVA_OPTS=\"-Da=1\n",
             "\nCMF_JAVA_OPTS=$OTHER\n",
+            "\nexport A=1 CMF_JAVA_OPTS=-Da=1\n",
+            "\nA=1; CMF_JAVA_OPTS=-Da=1\n",
         ] {
             let said = Options::parse(odd, "CMF_JAVA_OPTS").unwrap_err();
             assert!(said.starts_with("line 2 sets CMF_JAVA_OPTS"), "{said}");

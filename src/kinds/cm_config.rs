@@ -32,7 +32,7 @@ use crate::format::setting::{Sort, normalise, unit};
 use crate::format::{hadoop_xml, properties, units};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
-use crate::model::manager::{ConfigScope, ScopeConfig, Setting};
+use crate::model::manager::{Call, ConfigScope, Entity, ScopeConfig, Setting};
 use crate::model::nearest::nearest;
 use crate::model::question::{Action, Argument, Question, Reply};
 use crate::model::{Attribute, Data, Delta, Live, Map, Node, Secret, Value, Want};
@@ -78,8 +78,12 @@ enum Unmanaged {
 /// What Cloudera Manager answers for sensitive values (CM 7).
 const REDACTED: &str = "REDACTED";
 
-/// Settings that Cloudera Manager sets by itself.
-const GENERATED: [&str; 5] = [
+/// The addresses of parcel repositories: each is declared on its own with `cm.parcel_repository`.
+const REPOSITORIES: &str = "REMOTE_PARCEL_REPO_URLS";
+
+/// Settings that Cloudera Manager sets by itself, or that are declared elsewhere.
+const GENERATED: [&str; 6] = [
+    REPOSITORIES,
     "CLUSTER_STATS_START",
     "PUBLIC_CLOUD_STATUS",
     "role_jceks_password",
@@ -176,13 +180,15 @@ impl Kind for CmConfig {
 
     fn guarded(args: &Args) -> Option<Guarded> {
         // The addresses of parcel repositories (requirement M2).
-        (args.scope == Some(Scope::Manager))
-            .then_some(Guarded::Attribute("REMOTE_PARCEL_REPO_URLS"))
+        (args.scope == Some(Scope::Manager)).then_some(Guarded::Attribute(REPOSITORIES))
     }
 
     fn unsettles(args: &Args) -> Option<Unsettles> {
-        let scope = args.config_scope()?;
-        scope.service().map(|service| Unsettles::Service(service.clone()))
+        match args.config_scope()? {
+            // What hosts run with depends on the setting, and on what they run.
+            ConfigScope::AllHosts | ConfigScope::Host(_) => Some(Unsettles::Something),
+            scope => scope.service().map(|service| Unsettles::Service(service.clone())),
+        }
     }
 
     fn needs(args: &Args) -> Vec<Link> {
@@ -220,8 +226,12 @@ impl Kind for CmConfig {
                 })
             })
         };
-        let entries = delta.differing().map(|a| (Arc::from(&*a.name), wish(&a.name))).collect();
-        vec![Action::Config(scope, entries)]
+        let entries: Vec<(Arc<str>, Option<Argument>)> =
+            delta.differing().map(|a| (Arc::from(&*a.name), wish(&a.name))).collect();
+        let is_repositories = |(name, _): &(Arc<str>, Option<Argument>)| **name == *REPOSITORIES;
+        let looks = scope == ConfigScope::Manager && entries.iter().any(is_repositories);
+        let look = looks.then_some(Action::Call(Entity::Repositories, Call::RefreshRepositories));
+        std::iter::once(Action::Config(scope, entries)).chain(look).collect()
     }
 }
 

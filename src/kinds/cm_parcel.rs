@@ -3,9 +3,9 @@
 //! The parcel is brought to its stage step by step, each one waited for: downloaded to the manager,
 //! distributed to all hosts of the cluster, activated. A stage below the present one takes it back:
 //! `distributed` puts an activated parcel out of use. One version of a product is active at a time;
-//! activating another puts the first out of use. `remove_other_versions` then removes every other
-//! version from the hosts and from the manager. After an activation services run the old version
-//! until they are restarted.
+//! activating another puts the first out of use. After an activation services run the old version
+//! until they are restarted; only then `remove_other_versions` removes every other version from the
+//! hosts and from the manager.
 //!
 //! ```yaml
 //! - name: Spark 3
@@ -26,7 +26,7 @@ use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity, ParcelMove};
 use crate::model::nearest::did_you_mean;
 use crate::model::question::{Action, Question, Reply};
-use crate::model::{Attribute, Delta, Live, Value};
+use crate::model::{Attribute, Data, Delta, Key, Live, Node, Value};
 
 /// A parcel.
 pub struct CmParcel;
@@ -45,6 +45,10 @@ pub struct Args {
     /// Remove all other versions of the product; only for `activated`.
     #[serde(default)]
     remove_other_versions: bool,
+    /// What is removed after services were restarted; made of `remove_other_versions`.
+    #[serde(default)]
+    #[schemars(skip)]
+    others_only: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, PartialOrd, Deserialize, schemars::JsonSchema)]
@@ -114,7 +118,8 @@ impl Kind for CmParcel {
     const SOURCE: &'static str = include_str!("cm_parcel.rs");
 
     fn key(args: &Args) -> String {
-        format!("{} {}", args.product, args.version)
+        let others = if args.others_only { " (other versions)" } else { "" };
+        format!("{} {}{others}", args.product, args.version)
     }
 
     fn check(args: &Args) -> Vec<Problem> {
@@ -130,6 +135,23 @@ impl Kind for CmParcel {
             problems.push(problem(&["remove_other_versions"], said, None));
         }
         problems
+    }
+
+    fn parts(node: &Node) -> Option<Vec<Node>> {
+        let map = node.as_map()?;
+        let asks = map.get("remove_other_versions")?.as_text()? == "true";
+        if !asks || map.get("others_only").is_some() {
+            return None;
+        }
+        let key = |name: &str| Key { name: Arc::from(name), place: node.place.clone() };
+        let truth =
+            |is: bool| Node::new(node.place.clone(), Data::Bool(is, Arc::from(is.to_string())));
+        let mut first = map.clone();
+        first.set(key("remove_other_versions"), truth(false));
+        let mut others = map.clone();
+        others.set(key("others_only"), truth(true));
+        let whole = |map| Node::new(node.place.clone(), Data::Map(map));
+        Some(vec![whole(first), whole(others)])
     }
 
     fn ask(args: &Args) -> Vec<Question> {
@@ -151,6 +173,9 @@ impl Kind for CmParcel {
             Ok(word) => word,
             Err(reason) => return Delta::unknown(reason),
         };
+        if args.others_only {
+            return surplus(args, reply, live.as_deref());
+        }
         let mut delta = Delta::default();
         let is_absent = live.as_deref().is_none_or(|word| Stage::of(word) == Some(Stage::Absent));
         let is_moving = live.as_deref() == Some("DOWNLOADING");
@@ -162,12 +187,6 @@ impl Kind for CmParcel {
             Stage::Absent => Attribute::gone("stage", before),
             stage => Attribute::new("stage", before, Value::text(stage.word())),
         });
-        if args.remove_other_versions {
-            let others = others(args, reply).map(|(version, _)| Value::text(version)).collect();
-            let live = Live::Known(Value::List(others));
-            let want = Value::List(Vec::new());
-            delta.attributes.push(Attribute::new("other versions", live, want));
-        }
         if let Ok(Some(errors)) = reply.text("errors")
             && !errors.is_empty()
         {
@@ -217,16 +236,34 @@ impl Kind for CmParcel {
     }
 
     fn unsettles(args: &Args) -> Option<Unsettles> {
-        (args.stage == Stage::Activated).then_some(Unsettles::Cluster)
+        (args.stage == Stage::Activated && !args.others_only).then_some(Unsettles::Cluster)
     }
 
-    fn guarded(_: &Args) -> Option<Guarded> {
-        Some(Guarded::Whole)
+    fn guarded(args: &Args) -> Option<Guarded> {
+        (!args.others_only).then_some(Guarded::Whole)
     }
 
-    fn needs(_: &Args) -> Vec<Link> {
-        vec![Link::any("cm.parcel_repository")]
+    fn needs(args: &Args) -> Vec<Link> {
+        match args.others_only {
+            // Services must not run what is removed.
+            true => vec![
+                Link::new("cm.parcel", format!("{} {}", args.product, args.version)),
+                Link::any("cm.restart"),
+            ],
+            false => vec![Link::any("cm.parcel_repository"), Link::new("cm.config", "manager")],
+        }
     }
+}
+
+/// Compares the other versions that are there with none; they stay until this one is active.
+fn surplus(args: &Args, reply: &Reply, live: Option<&str>) -> Delta {
+    if live != Some("ACTIVATED") {
+        return Delta::lacking(format!("{} {} is not activated", args.product, args.version));
+    }
+    let others = others(args, reply).map(|(version, _)| Value::text(version)).collect();
+    let live = Live::Known(Value::List(others));
+    let attribute = Attribute::new("other versions", live, Value::List(Vec::new()));
+    Delta { attributes: vec![attribute], ..Delta::default() }
 }
 
 /// Returns the manager's word for the stage; an unheard-of word tells nothing.

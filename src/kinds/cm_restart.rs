@@ -52,6 +52,7 @@ enum Staleness {
     Fresh,
     Refresh,
     Restart,
+    Untold,
 }
 
 /// A service as the manager tells it.
@@ -71,6 +72,7 @@ impl Service<'_> {
     /// Returns what is stale, in words.
     fn words(&self) -> &'static str {
         match (self.roles, self.clients) {
+            (Staleness::Untold, _) => "not told",
             (Staleness::Fresh, false) => "fresh",
             (Staleness::Fresh, true) => "stale client configuration",
             (Staleness::Refresh, false) => "to be refreshed",
@@ -89,7 +91,8 @@ fn services(reply: &Reply) -> impl Iterator<Item = Service<'_>> {
         let roles = match parts.next()? {
             "STALE" => Staleness::Restart,
             "STALE_REFRESHABLE" => Staleness::Refresh,
-            _ => Staleness::Fresh,
+            "FRESH" => Staleness::Fresh,
+            _ => Staleness::Untold,
         };
         let clients = parts.next()?.starts_with("STALE");
         Some(Service { name, sort, roles, clients })
@@ -123,7 +126,12 @@ impl Kind for CmRestart {
             return delta;
         }
         delta.attributes.extend(stale.iter().map(|service| {
-            let live = Live::Known(Value::text(service.words()));
+            let live = match service.roles {
+                Staleness::Untold => {
+                    Live::Unknown("the manager does not tell `configStalenessStatus`".into())
+                }
+                _ => Live::Known(Value::text(service.words())),
+            };
             Attribute::new(service.name.to_string(), live, Value::text("fresh"))
         }));
         let restarts = stale.iter().filter(|s| s.roles == Staleness::Restart).count();

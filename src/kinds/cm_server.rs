@@ -17,14 +17,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::shared::cm_server::{self, FILE, HA_MODE, Server, UNIT, VARIABLE};
-use super::shared::unit;
+use super::shared::cm_server::{self, FILE, HA_MODE, Server, VARIABLE};
 use super::{Claim, Kind, Link, problem};
 use crate::format::java_options::Options;
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
-use crate::model::question::{Action, Argument, Question, Reply};
-use crate::model::{Attribute, Delta, Live, Value};
+use crate::model::question::{Action, Question, Reply};
+use crate::model::{Attribute, Delta, Live, Value, Want};
 
 /// The options of Cloudera Manager's server.
 pub struct CmServer;
@@ -106,7 +105,7 @@ impl Kind for CmServer {
                 Ok(value) => value.map_or(Live::Absent, |value| Live::Known(Value::text(value))),
                 Err(reason) => return Delta::unknown(reason),
             };
-            delta.attributes.push(attribute(shown(name), live, wish.as_deref()));
+            delta.attributes.push(attribute(name, "", live, wish.as_deref()));
             if args.restart {
                 delta.attributes.extend(running(&replies[1], name, wish.as_deref()));
             }
@@ -132,8 +131,7 @@ impl Kind for CmServer {
         // A server that does not run reads the file when it starts.
         let runs = matches!(cm_server::server(&replies[1]), Ok(Server::Running));
         if args.restart && runs && delta.differing().next().is_some() {
-            let words = vec![Argument::plain(UNIT), Argument::plain("restart")];
-            actions.push(Action::Host(&unit::UNIT, words));
+            actions.push(cm_server::restart());
         }
         actions
     }
@@ -151,11 +149,33 @@ fn shown(name: &str) -> String {
     if name == HA_MODE { "haMode".into() } else { name.to_string() }
 }
 
-fn attribute(name: String, live: Live, wish: Option<&str>) -> Attribute {
-    match wish {
-        Some(value) => Attribute::new(name, live, Value::text(value)),
-        None => Attribute::gone(name, live),
-    }
+/// Compares one property. What its name tells to be a secret is not shown.
+fn attribute(name: &str, prefix: &str, live: Live, wish: Option<&str>) -> Attribute {
+    let title = format!("{prefix}{}", shown(name));
+    let is_other = match (&live, wish) {
+        (Live::Known(value), Some(wish)) => value.to_string() != wish,
+        (Live::Known(_), None) | (Live::Absent, Some(_)) => true,
+        _ => false,
+    };
+    let is_secret = is_secret(name);
+    let hidden = |live| match live {
+        Live::Known(_) if is_secret => Live::Known(Value::Sensitive),
+        live => live,
+    };
+    let after = match wish {
+        Some(_) if is_secret => Want::Value(Value::Sensitive),
+        Some(value) => Want::Value(Value::text(value)),
+        None => Want::Absent(None),
+    };
+    Attribute { name: title.into(), before: hidden(live), after, differs: is_other, note: None }
+}
+
+/// True for names such as `javax.net.ssl.trustStorePassword`.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["password", "passphrase", "secret", "token", "credential"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// Compares the value with which the server was started, if it runs.
@@ -167,5 +187,5 @@ fn running(reply: &Reply, name: &str, wish: Option<&str>) -> Option<Attribute> {
         }
         (Ok(_), Ok(_)) => return None,
     };
-    Some(attribute(format!("running {}", shown(name)), live, wish))
+    Some(attribute(name, "running ", live, wish))
 }

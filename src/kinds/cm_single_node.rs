@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use super::shared::cm_server::{self, FILE, HA_MODE, Server, UNIT, VARIABLE};
 use super::shared::unit;
-use super::{Kind, problem};
+use super::{Claim, Kind, problem};
 use crate::format::java_options::Options;
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -114,7 +114,7 @@ impl Kind for CmSingleNode {
         match args.step {
             Step::Stop => act("stop"),
             Step::Start => act("start"),
-            Step::Restart => act("restart"),
+            Step::Restart => vec![cm_server::restart()],
             Step::Set => {
                 let Ok(present) = cm_server::edit().read(&replies[0]) else { return Vec::new() };
                 let Ok(options) = Options::parse(&present.text, VARIABLE) else {
@@ -124,6 +124,10 @@ impl Kind for CmSingleNode {
                 cm_server::edit().write(&present, &text, false)
             }
         }
+    }
+
+    fn claims(args: &Args) -> Option<Claim> {
+        (args.step == Step::Set).then(|| cm_server::edit().claim())
     }
 }
 

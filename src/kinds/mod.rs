@@ -158,6 +158,8 @@ pub enum Unsettles {
     Service(std::sync::Arc<str>),
     /// Every service.
     Cluster,
+    /// Nobody can say what.
+    Something,
 }
 
 /// Names an instance on the same target, or all of a kind.

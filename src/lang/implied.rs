@@ -66,6 +66,9 @@ fn maintenance(steps: &mut Steps<'_>, manager: &Manager, primary: &Node, seconda
         steps.on(primary, Phase::Open, "restart", Some(false));
     }
     steps.wait(Phase::Open, "ready", None);
+    // The way back begins with a primary that runs and answers, whatever became of the way there.
+    steps.on(primary, Phase::Close, "start", None);
+    steps.wait(Phase::Close, "ready", None);
     steps.wait(Phase::Close, "idle", Some(wait));
     if is_full {
         steps.on(primary, Phase::Close, "set", Some(true));

@@ -13,7 +13,7 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
         mistakes.extend(too_many(manager));
         for server in &manager.servers {
             mistakes.extend(not_reachable(world, manager, server));
-            mistakes.extend(elsewhere(world, side, server));
+            mistakes.extend(elsewhere(world, manager, side, server));
         }
     }
     mistakes
@@ -57,16 +57,27 @@ fn not_reachable(world: &World, manager: &Manager, server: &Node) -> Option<Diag
 }
 
 /// A manager on a host of the other side is of no use when that side has failed (requirement P2).
-fn elsewhere(world: &World, side: &str, server: &Node) -> Option<Diagnostic> {
+/// The hosts of two servers must be those of their side: only there are they stopped and started.
+fn elsewhere(world: &World, manager: &Manager, side: &str, server: &Node) -> Option<Diagnostic> {
     let name = server.as_text().unwrap_or_default();
     let host = world.hosts.hosts.get_index_of(name)?;
-    let other = world.side_of[host].as_ref().filter(|other| &***other != side)?;
-    Some(
-        Diagnostic::warning(format!(
+    let is_pair = manager.servers.len() == 2;
+    let said = match &world.side_of[host] {
+        Some(other) if **other == *side => return None,
+        Some(other) => format!(
             "the manager of `{side}` runs on a host of `{other}`: {name} (manager-on-wrong-side)"
-        ))
-        .because("When that side has failed, nothing is left to manage this one (P2).")
-        .at(&server.place)
-        .hint(format!("run it on a host of `{side}`")),
+        ),
+        None if is_pair => format!("server `{name}` belongs to no side"),
+        None => return None,
+    };
+    let diagnostic = match is_pair {
+        true => Diagnostic::error(said),
+        false => Diagnostic::warning(said),
+    };
+    Some(
+        diagnostic
+            .because("When the other side has failed, nothing is left to manage this one (P2).")
+            .at(&server.place)
+            .hint(format!("run it on a host of `{side}`")),
     )
 }

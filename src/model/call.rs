@@ -66,6 +66,8 @@ pub enum Call {
     /// Set the addresses of parcel repositories, and look for parcels there (CM API:
     /// `/cm/commands/refreshParcelRepos`).
     SetRepositories(Vec<Arc<str>>),
+    /// Look for parcels in the repositories (CM API: `/cm/commands/refreshParcelRepos`).
+    RefreshRepositories,
     /// Bring a parcel to its next stage, and wait for it.
     Parcel(ParcelMove),
     /// Deploy the client configuration of a service (CM API: `deployClientConfig`).
@@ -133,7 +135,9 @@ impl fmt::Display for Call {
             Call::MoveRoles(roles) => write!(f, "move in {}", roles.join(" ")),
             Call::MoveToBase(roles) => write!(f, "move to base {}", roles.join(" ")),
             Call::RemoveGroup => f.write_str("remove role config group"),
-            Call::SetRepositories(urls) => write!(f, "set repositories {}", urls.join(" ")),
+            // Addresses that others declared may hold a login.
+            Call::SetRepositories(urls) => write!(f, "set {} repositories", urls.len()),
+            Call::RefreshRepositories => f.write_str("look into the repositories"),
             Call::Parcel(step) => f.write_str(step.word()),
             Call::DeployClientConfig => f.write_str("deploy client configuration"),
             Call::Refresh => f.write_str("refresh"),

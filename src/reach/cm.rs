@@ -1,10 +1,10 @@
 //! Cloudera Manager: many questions, few requests; writes one scope at a time.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use indexmap::IndexMap;
@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use super::catalogue::{Catalogue, Catalogues, read_items};
 use super::cm_command::{self, Line};
 use super::cm_entity::{self, Place};
+use super::cm_gate::Seen;
 use super::cm_scope::{Found, Session, find, text, unknown};
 use super::cm_staleness::{self, Unsettled};
 use super::cm_wants::Wants;
@@ -40,10 +41,14 @@ pub struct Cm {
     catalogues: PathBuf,
     progress: Progress,
     ledger: Mutex<Arc<Ledger>>,
+    /// When each server was seen first in this run.
+    pub(super) seen: OnceLock<Seen>,
     /// It was verified that no command runs, and nothing was begun since.
     pub(super) is_idle: AtomicBool,
     /// What was read last of settings, by path.
     pub(super) settings: Mutex<HashMap<String, Value>>,
+    /// What was stale when that was looked at last.
+    pub(super) stale: Mutex<HashSet<String>>,
     /// Writes whose consequences the manager may not have found out yet.
     pub(super) unsettled: Mutex<Option<Unsettled>>,
     session: OnceCell<Session>,
@@ -56,6 +61,8 @@ impl Cm {
             cluster: way.cluster.clone(),
             side: way.side.clone(),
             settings: Mutex::default(),
+            stale: Mutex::default(),
+            seen: OnceLock::new(),
             is_idle: AtomicBool::new(false),
             unsettled: Mutex::new(way.unsettled.clone().map(cm_staleness::earlier)),
             progress: limits.progress.clone(),
@@ -306,21 +313,27 @@ impl Cm {
     }
 
     pub(super) fn line<'a>(&'a self, session: &'a Session, what: &'a str) -> Line<'a> {
-        Line { http: &self.http, api: &session.api, progress: &self.progress, what }
+        static NOBODY: Seen = Seen::new();
+        let seen = self.seen.get().unwrap_or(&NOBODY);
+        Line { http: &self.http, api: &session.api, progress: &self.progress, what, seen }
     }
 
     /// Notes a write after which the manager has to find out what is stale: `service`, if it is
     /// known.
     fn unsettle(&self, service: Option<&Arc<str>>) {
         if let Ok(mut unsettled) = self.unsettled.lock() {
-            *unsettled = Some(cm_staleness::one_more(unsettled.take(), service));
+            let stale = self.stale.lock().map(|stale| stale.clone()).unwrap_or_default();
+            *unsettled = Some(cm_staleness::one_more(unsettled.take(), service, &stale));
         }
     }
 
     /// Finds where a thing is.
     async fn place(&self, session: &Session, entity: &Entity) -> Result<Place, String> {
         let mut wants = Wants::default();
-        wants.entity(entity);
+        // The manager itself is where it is, even while it is away.
+        if *entity != Entity::Manager {
+            wants.entity(entity);
+        }
         let overview = self.overview(session, &wants).await;
         cm_entity::path(session, &overview, entity).map_err(reason)
     }
@@ -346,8 +359,9 @@ impl Cm {
             })
             .collect();
         let path = format!("{}{}?message={}", session.api, found.path, percent(message));
-        if scope.service().is_some() {
-            self.unsettle(scope.service());
+        match scope {
+            ConfigScope::Manager => {}
+            scope => self.unsettle(scope.service()),
         }
         self.http.put(&path, &json!({ "items": items })).await?;
         self.remember(&ledger_place(&session.identity, scope), entries);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::cm_entity::Place;
-use super::cm_gate;
+use super::cm_gate::{self, Seen};
 use super::cm_members;
 use super::cm_parcel::{self, REPOSITORIES};
 use super::cm_scope::text;
@@ -27,6 +27,9 @@ const OUTAGE: Duration = Duration::from_secs(30 * 60);
 /// Deepest generation of commands looked into.
 const DEEPEST: usize = 6;
 
+/// The command that looks into the repositories.
+const REFRESH: &str = "/cm/commands/refreshParcelRepos";
+
 /// The line to a manager over which calls are made.
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
@@ -37,6 +40,8 @@ pub(super) struct Line<'a> {
     pub(super) progress: &'a Progress,
     /// What is being done, for what is told: the side and the call.
     pub(super) what: &'a str,
+    /// When each server of the manager was seen first in this run.
+    pub(super) seen: &'a Seen,
 }
 
 impl Line<'_> {
@@ -48,6 +53,23 @@ impl Line<'_> {
     /// Reads a path below the API version.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Trouble> {
         self.http.get_json(&format!("{}{path}", self.api)).await
+    }
+
+    /// Reads a path below the API version, however long the manager is away: while it starts anew
+    /// its work goes on.
+    pub(super) async fn get_patiently(
+        &self,
+        path: &str,
+        told: &Thing<'_>,
+    ) -> Result<Value, Trouble> {
+        let begun = Instant::now();
+        loop {
+            match self.get(path).await {
+                Err(Trouble::Unknown(said)) if begun.elapsed() < OUTAGE => told.tell(&said),
+                read => return read,
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Posts to a path below the API version, once.
@@ -87,8 +109,9 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         Call::SetRepositories(urls) => {
             let items = json!([{ "name": REPOSITORIES, "value": urls.join(",") }]);
             http.put(&thing, &json!({ "items": items })).await?;
-            return run(line, "/cm/commands/refreshParcelRepos", None).await;
+            return run(line, REFRESH, None).await;
         }
+        Call::RefreshRepositories => return run(line, REFRESH, None).await,
         Call::Parcel(step) => return cm_parcel::bring(line, place, *step).await,
         Call::DeployClientConfig => return cure(line, place, Cure::Deploy).await,
         Call::Refresh => return cure(line, place, Cure::Refresh).await,
@@ -110,9 +133,11 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         | Call::RemovePeer => return cm_members::call(line, place, call).await,
         Call::AwaitReady => return cm_gate::await_ready(line).await,
         Call::AwaitIdle(seconds) => {
-            return cm_gate::await_idle(line, place, Duration::from_secs(*seconds)).await;
+            return cm_gate::await_idle(line, Duration::from_secs(*seconds)).await;
         }
-        Call::AwaitServers(count) => return cm_gate::await_servers(line, *count).await,
+        Call::AwaitServers(count) => {
+            return cm_gate::await_servers(line, *count, line.seen).await;
+        }
     };
     sent.map_err(Failure::from)
 }

@@ -1,5 +1,6 @@
 //! Waiting for Cloudera Manager itself: until it answers, does nothing, has both servers.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -7,10 +8,11 @@ use tokio::time::sleep;
 
 use super::cm::items;
 use super::cm_command::Line;
-use super::cm_entity::{Place, field};
+use super::cm_entity::field;
 use super::cm_scope::{Overview, listed, text};
 use super::failure::Failure;
 use super::http::Trouble;
+use super::progress::Thing;
 use crate::model::question::{Field, Reply};
 use crate::model::quote::percent;
 use crate::model::{Live, Value};
@@ -31,22 +33,38 @@ pub(super) fn fields(overview: &Overview) -> Result<Vec<Field>, Reply> {
         false => "not looked at yet",
     };
     let idle = field("idle", Live::Known(Value::text(idle)));
-    let alive = alive(servers).into_iter().map(|name| Field {
+    let alive = alive(servers, &overview.seen).into_iter().map(|name| Field {
         name: format!("server/{name}").into(),
         live: Live::Known(Value::text("alive")),
     });
     Ok(std::iter::once(idle).chain(alive).collect())
 }
 
-/// Returns the servers that were seen about as lately as the one seen last.
-fn alive(servers: &[Json]) -> Vec<&str> {
-    let seen = |server: &Json| -> Option<jiff::Timestamp> {
-        text(server, "lastUpdatedTime")?.parse().ok()
+/// When each server was seen last, by name.
+pub(super) type Seen = BTreeMap<String, jiff::Timestamp>;
+
+/// Returns when each server was seen last.
+pub(super) fn seen(servers: &[Json]) -> Seen {
+    let seen = |server: &Json| {
+        let at = text(server, "lastUpdatedTime")?.parse().ok()?;
+        Some((text(server, "name")?.to_string(), at))
     };
-    let Some(newest) = servers.iter().filter_map(seen).max() else { return Vec::new() };
-    let is_alive =
-        |server: &&Json| seen(server).is_some_and(|at| newest.duration_since(at) <= ALIVE);
-    servers.iter().filter(is_alive).filter_map(|server| text(server, "name")).collect()
+    servers.iter().filter_map(seen).collect()
+}
+
+/// Returns the servers that were seen about as lately as the one seen last. Once one was seen again
+/// since an `earlier` look, all that are alive must have been.
+fn alive(servers: &[Json], earlier: &Seen) -> Vec<String> {
+    let now = seen(servers);
+    let Some(newest) = now.values().max().copied() else { return Vec::new() };
+    let was_seen_again =
+        |name: &String, at: &jiff::Timestamp| earlier.get(name).is_none_or(|earlier| at > earlier);
+    let is_news =
+        now.iter().any(|(name, at)| earlier.contains_key(name) && was_seen_again(name, at));
+    let is_alive = |(name, at): &(&String, &jiff::Timestamp)| {
+        newest.duration_since(**at) <= ALIVE && (!is_news || was_seen_again(name, at))
+    };
+    now.iter().filter(is_alive).map(|(name, _)| name.clone()).collect()
 }
 
 /// Waits until the manager answers.
@@ -63,15 +81,14 @@ pub(super) async fn await_ready(line: Line<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Waits until no command runs, `longest` at most.
-pub(super) async fn await_idle(
-    line: Line<'_>,
-    place: &Place,
-    longest: Duration,
-) -> Result<(), Failure> {
-    let (told, begun) = (line.about(), Instant::now());
+/// Waits until nothing is going on, `longest` at most; for a manager that is away that begins when
+/// it is back.
+pub(super) async fn await_idle(line: Line<'_>, longest: Duration) -> Result<(), Failure> {
+    let told = line.about();
+    line.get_patiently("/cm/version", &told).await?;
+    let begun = Instant::now();
     loop {
-        let running = running(line, &place.list).await?;
+        let running = running(line, &told).await?;
         if running.is_empty() {
             return Ok(());
         }
@@ -85,38 +102,54 @@ pub(super) async fn await_idle(
     }
 }
 
-/// Names all commands that run: of the manager, of the cluster and of each of its services.
-async fn running(line: Line<'_>, cluster: &str) -> Result<Vec<String>, Failure> {
-    let mut lists = vec!["/cm/commands".to_string()];
-    if !cluster.is_empty() {
-        lists.push(format!("{cluster}/commands"));
-        for service in items(&line.get(&format!("{cluster}/services")).await?)? {
+/// Names all that is going on: commands of the manager, of its own service, of each cluster and of
+/// their services, and parcels on their way, which are no commands (CM API).
+async fn running(line: Line<'_>, told: &Thing<'_>) -> Result<Vec<String>, Failure> {
+    let mut names = commands(line, "/cm/commands", told).await?;
+    names.extend(commands(line, "/cm/service/commands", told).await?);
+    for cluster in items(&line.get_patiently("/clusters?clusterType=any", told).await?)? {
+        let cluster = format!("/clusters/{}", percent(text(&cluster, "name").unwrap_or_default()));
+        names.extend(commands(line, &format!("{cluster}/commands"), told).await?);
+        for service in items(&line.get_patiently(&format!("{cluster}/services"), told).await?)? {
             let name = percent(text(&service, "name").unwrap_or_default());
-            lists.push(format!("{cluster}/services/{name}/commands"));
+            let list = format!("{cluster}/services/{name}/commands");
+            names.extend(commands(line, &list, told).await?);
         }
-    }
-    let mut names = Vec::new();
-    for list in lists {
-        for command in items(&line.get(&list).await?)? {
-            let id = command.get("id").and_then(Json::as_i64).unwrap_or_default();
-            names.push(format!("{} ({id})", text(&command, "name").unwrap_or("a command")));
-        }
+        let parcels = items(&line.get_patiently(&format!("{cluster}/parcels"), told).await?)?;
+        let moving = parcels
+            .iter()
+            .filter(|parcel| text(parcel, "stage").is_some_and(|stage| stage.ends_with("ING")));
+        names.extend(moving.filter_map(|parcel| {
+            let stage = text(parcel, "stage")?.to_lowercase();
+            Some(format!("{stage} {} {}", text(parcel, "product")?, text(parcel, "version")?))
+        }));
     }
     Ok(names)
 }
 
+async fn commands(line: Line<'_>, list: &str, told: &Thing<'_>) -> Result<Vec<String>, Failure> {
+    let active = match line.get_patiently(list, told).await {
+        // There need not be a management service.
+        Err(Trouble::NotFound(_)) => return Ok(Vec::new()),
+        active => items(&active?)?,
+    };
+    let name = |command: &Json| {
+        let id = command.get("id").and_then(Json::as_i64).unwrap_or_default();
+        format!("{} ({id})", text(command, "name").unwrap_or("a command"))
+    };
+    Ok(active.iter().map(name).collect())
+}
+
 /// Waits until `count` servers are alive.
-pub(super) async fn await_servers(line: Line<'_>, count: usize) -> Result<(), Failure> {
+pub(super) async fn await_servers(
+    line: Line<'_>,
+    count: usize,
+    earlier: &Seen,
+) -> Result<(), Failure> {
     let (told, begun) = (line.about(), Instant::now());
     loop {
-        let servers = line.get("/cm/instances").await.and_then(|answer| items(&answer));
-        let found = match &servers {
-            Ok(servers) => alive(servers).len(),
-            Err(trouble @ (Trouble::Login(_) | Trouble::Refused(..))) => {
-                return Err(trouble.clone().into());
-            }
-            Err(_) => 0,
-        };
+        let servers = line.get_patiently("/cm/instances", &told).await?;
+        let found = alive(&items(&servers)?, earlier).len();
         if found >= count {
             return Ok(());
         }
@@ -140,7 +173,12 @@ mod tests {
         let a = server("a", "2026-11-28T10:00:00.000Z");
         let b = server("b", "2026-11-28T09:58:30.500Z");
         let c = server("c", "2026-11-28T09:57:59.000Z");
-        assert_eq!(alive(&[a, b, c, json!({ "name": "d" })]), ["a", "b"]);
-        assert_eq!(alive(&[]), Vec::<&str>::new());
+        let first = [a, b.clone(), c, json!({ "name": "d" })];
+        assert_eq!(alive(&first, &Seen::new()), ["a", "b"]);
+        assert_eq!(alive(&[], &Seen::new()), Vec::<String>::new());
+        // Nobody was seen again yet: that tells nothing.
+        assert_eq!(alive(&first, &seen(&first)), ["a", "b"]);
+        let later = [server("a", "2026-11-28T10:00:10.000Z"), b];
+        assert_eq!(alive(&later, &seen(&first)), ["a"]);
     }
 }

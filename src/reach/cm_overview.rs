@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::cm::{Cm, futures_join, items};
+use super::cm_gate;
 use super::cm_scope::{Overview, Service, Session, service_path, text};
 use super::cm_staleness::{self, Impact};
 use super::cm_wants::Wants;
@@ -29,7 +30,8 @@ impl Cm {
         let (mut services, hosts, settings, servers, users, peers) = tokio::join!(
             services,
             self.list_if(wants.hosts, session, "/hosts"),
-            self.list_if(wants.settings, session, "/cm/config"),
+            // In full, because what is not set has a default.
+            self.list_if(wants.settings, session, "/cm/config?view=full"),
             self.list_if(wants.servers, session, "/cm/instances"),
             self.list_if(wants.users, session, "/users"),
             self.list_if(wants.peers, session, "/cm/peers"),
@@ -51,6 +53,10 @@ impl Cm {
                 services.entry(name).or_default().roles = Some(list);
             }
         }
+        let earlier = self.seen.get().cloned().unwrap_or_default();
+        if let Some(Ok(servers)) = &servers {
+            self.seen.get_or_init(|| cm_gate::seen(servers));
+        }
         let is_idle = self.is_idle.load(Ordering::Relaxed);
         Overview {
             services,
@@ -63,6 +69,7 @@ impl Cm {
             peers,
             servers,
             is_idle,
+            seen: earlier,
             impact,
         }
     }
@@ -89,10 +96,14 @@ impl Cm {
         }
         let unsettled = self.unsettled.lock().ok().and_then(|mut writes| writes.take());
         let line = self.line(session, &self.side);
-        Some(match session.cluster_path() {
+        let read = match session.cluster_path() {
             Ok(cluster) => cm_staleness::read(line, &cluster, unsettled).await,
             Err(trouble) => Err(trouble),
-        })
+        };
+        if let (Ok(services), Ok(mut stale)) = (&read, self.stale.lock()) {
+            *stale = services.iter().filter_map(cm_staleness::stale_name).collect();
+        }
+        Some(read)
     }
 
     async fn impact(&self, is_wanted: bool, session: &Session) -> Option<Result<Impact, Trouble>> {

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::cm_command::Line;
 use super::cm_entity::{Place, field};
-use super::cm_scope::{Overview, listed, text};
+use super::cm_scope::{Overview, listed, text, unknown};
 use super::failure::Failure;
 use super::http::Trouble;
 use crate::model::manager::ParcelMove;
@@ -24,14 +24,19 @@ const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
 const NOT_READY: Duration = Duration::from_secs(5 * 60);
 /// How long after a command the stage may still be the old one.
 const UNMOVED: Duration = Duration::from_secs(60);
+/// How long after a command the stage is waited for before anything is made of it.
+const TAKEN: Duration = Duration::from_secs(2);
 /// Longest pause between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Tells the addresses of the repositories.
+/// Tells the addresses of the repositories: those that are set, else the default ones.
 pub(super) fn repository_fields(overview: &Overview) -> Result<Vec<Field>, Reply> {
     let settings = listed(overview.settings.as_ref(), "settings of the manager")?;
-    let set = settings.iter().find(|setting| text(setting, "name") == Some(REPOSITORIES));
-    let urls = set.and_then(|setting| text(setting, "value")).unwrap_or_default();
+    let setting = settings.iter().find(|setting| text(setting, "name") == Some(REPOSITORIES));
+    let Some(setting) = setting else {
+        return Err(unknown(&format!("the manager does not tell `{REPOSITORIES}`")));
+    };
+    let urls = text(setting, "value").or_else(|| text(setting, "default")).unwrap_or_default();
     let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty()).enumerate();
     let known = |url| Live::Known(Value::text(url));
     Ok(urls.map(|(n, url)| Field { name: format!("url/{n}").into(), live: known(url) }).collect())
@@ -117,9 +122,10 @@ pub(super) async fn bring(line: Line<'_>, place: &Place, step: ParcelMove) -> Re
     let way = way(step);
     let told = line.about();
     let begun = Instant::now();
-    let (mut sent, mut pause): (Option<Instant>, _) = (None, Duration::from_millis(250));
+    let (mut sent, mut before) = (None::<(Instant, Sent)>, String::new());
+    let mut pause = Duration::from_millis(250);
     while begun.elapsed() < LONGEST {
-        let parcel = match line.get(&place.path).await {
+        let parcel = match line.get_patiently(&place.path, &told).await {
             // A parcel that was removed may be offered no more.
             Err(Trouble::NotFound(_)) if step == ParcelMove::Remove && sent.is_some() => {
                 return Ok(());
@@ -133,19 +139,24 @@ pub(super) async fn bring(line: Line<'_>, place: &Place, step: ParcelMove) -> Re
         match stage {
             stage if stage == way.through => told.tell(&how_far(&parcel)),
             stage if stage == way.from => match sent {
-                Some(at) => unmoved(&parcel, at)?,
-                None => match line
-                    .post(&format!("{}/commands/{}", place.path, way.command), None)
-                    .await
-                {
-                    Ok(_) => sent = Some(Instant::now()),
-                    Err(Trouble::Refused(400, said)) if begun.elapsed() < NOT_READY => {
-                        told.tell(&format!("not yet: {said}"));
+                Some((at, _)) if at.elapsed() < TAKEN => {}
+                Some((at, Sent::Taken)) => unmoved(&parcel, &before, at)?,
+                _ => {
+                    before = errors(&parcel);
+                    let command = format!("{}/commands/{}", place.path, way.command);
+                    match line.post(&command, None).await {
+                        Ok(_) => sent = Some((Instant::now(), Sent::Taken)),
+                        Err(Trouble::Refused(400, said)) if begun.elapsed() < NOT_READY => {
+                            told.tell(&format!("not yet: {said}"));
+                        }
+                        // Whether it was taken shows in the stage, a moment later.
+                        Err(Trouble::Unknown(said)) if begun.elapsed() < NOT_READY => {
+                            sent = Some((Instant::now(), Sent::Lost));
+                            told.tell(&said);
+                        }
+                        Err(trouble) => return Err(trouble.into()),
                     }
-                    // Whether it was taken shows in the stage.
-                    Err(Trouble::Unknown(said)) if begun.elapsed() < NOT_READY => told.tell(&said),
-                    Err(trouble) => return Err(trouble.into()),
-                },
+                }
             },
             other => return Err(format!("the parcel is {other}").into()),
         }
@@ -155,10 +166,20 @@ pub(super) async fn bring(line: Line<'_>, place: &Place, step: ParcelMove) -> Re
     Err(format!("the parcel is not {} after {} h", way.to, LONGEST.as_secs() / 3600).into())
 }
 
-/// Says why a parcel stays where it was after its command was taken.
-fn unmoved(parcel: &Json, sent: Instant) -> Result<(), Failure> {
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sent {
+    Taken,
+    /// No answer came.
+    Lost,
+}
+
+/// Says why a parcel stays where it was after its command was taken; errors that were there
+/// `before` say nothing.
+fn unmoved(parcel: &Json, before: &str, sent: Instant) -> Result<(), Failure> {
     match errors(parcel) {
-        errors if !errors.is_empty() => Err(errors.into()),
+        errors if !errors.is_empty() && errors != before => Err(errors.into()),
+        errors if sent.elapsed() > UNMOVED && !errors.is_empty() => Err(errors.into()),
         _ if sent.elapsed() > UNMOVED => {
             Err("the manager took the command and does nothing".into())
         }

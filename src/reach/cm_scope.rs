@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::catalogue::Catalogues;
+use super::cm_gate::Seen;
 use super::cm_staleness::Impact;
 use super::http::Trouble;
 use crate::model::manager::{ConfigScope, MANAGEMENT_SERVICE, ManagerIdentity};
@@ -53,7 +54,7 @@ pub(super) struct Overview {
     pub(super) services: Option<Result<IndexMap<String, Service>, Trouble>>,
     pub(super) hosts: Option<Result<Vec<Value>, Trouble>>,
     pub(super) parcels: Option<Result<Vec<Value>, Trouble>>,
-    /// What is set of the manager's own settings.
+    /// The manager's own settings, in full.
     pub(super) settings: Option<Result<Vec<Value>, Trouble>>,
     /// All services with their staleness.
     pub(super) staleness: Option<Result<Vec<Value>, Trouble>>,
@@ -62,6 +63,8 @@ pub(super) struct Overview {
     pub(super) peers: Option<Result<Vec<Value>, Trouble>>,
     /// The manager's servers.
     pub(super) servers: Option<Result<Vec<Value>, Trouble>>,
+    /// When each server was seen first in this run.
+    pub(super) seen: Seen,
     /// It was verified that no command runs, and nothing was begun since.
     pub(super) is_idle: bool,
     /// What restarts would mean.

@@ -37,13 +37,16 @@ pub(super) struct Unsettled {
     pub(super) expected: HashSet<String>,
     /// Something is expected to be stale, nobody knows what.
     pub(super) anything: bool,
+    /// What was stale before them: it tells nothing of them.
+    pub(super) before: HashSet<String>,
 }
 
 impl Unsettled {
     /// True when all that is expected is among what is `stale`.
     fn is_met(&self, stale: &[String]) -> bool {
-        let is_any = self.anything && !stale.is_empty();
-        let is_all = self.expected.iter().all(|name| stale.contains(name));
+        let is_new = |name: &String| !self.before.contains(name);
+        let is_any = self.anything && stale.iter().any(is_new);
+        let is_all = self.expected.iter().all(|name| is_new(name) && stale.contains(name));
         is_all && (is_any || !self.anything && !self.expected.is_empty())
     }
 }
@@ -171,9 +174,13 @@ async fn settled(
     let told = line.about();
     let begun = Instant::now();
     let (mut pause, mut was_checking) = (Duration::from_millis(50), false);
+    // A check that runs at the first look may be that of an earlier write.
+    let mut old_checks: Option<HashSet<i64>> = None;
     let mut seen: Option<(Vec<String>, Instant)> = None;
     loop {
-        let is_checking = is_checking(line).await?;
+        let checks = checks(line).await?;
+        let is_checking = !checks.is_empty();
+        let old = old_checks.get_or_insert_with(|| checks.clone());
         let services = all(line, cluster).await?;
         let stale: Vec<String> = services.iter().filter_map(stale_name).collect();
         let since = match &seen {
@@ -192,17 +199,19 @@ async fn settled(
         if !is_checking && is_done || begun.elapsed() > LONGEST {
             return Ok(services);
         }
-        was_checking |= is_checking;
+        was_checking |= checks.iter().any(|id| !old.contains(id));
         told.tell("the manager looks for what is stale");
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 
-async fn is_checking(line: Line<'_>) -> Result<bool, Trouble> {
+/// Returns the ids of the commands that look for stale configuration just now.
+async fn checks(line: Line<'_>) -> Result<HashSet<i64>, Trouble> {
     let active = line.get("/cm/commands").await?;
     let active = active.get("items").and_then(Json::as_array).into_iter().flatten();
-    Ok(active.into_iter().any(|command| text(command, "name") == Some(CHECK)))
+    let checks = active.filter(|command| text(command, "name") == Some(CHECK));
+    Ok(checks.filter_map(|command| command.get("id").and_then(Json::as_i64)).collect())
 }
 
 /// Reads the cluster's services, and the management service if there is one.
@@ -218,7 +227,7 @@ async fn all(line: Line<'_>, cluster: &str) -> Result<Vec<Json>, Trouble> {
     Ok(all)
 }
 
-fn stale_name(service: &Json) -> Option<String> {
+pub(super) fn stale_name(service: &Json) -> Option<String> {
     let is_stale = |member: &str| text(service, member).is_some_and(|s| s.starts_with("STALE"));
     let stale = is_stale("configStalenessStatus") || is_stale("clientConfigStalenessStatus");
     text(service, "name").filter(|_| stale).map(String::from)
@@ -317,13 +326,23 @@ pub(super) fn earlier((age, services): (Duration, Vec<String>)) -> Unsettled {
     let since = now.checked_sub(age).unwrap_or(now);
     let anything = services.iter().any(String::is_empty);
     let expected = services.into_iter().filter(|name| !name.is_empty()).collect();
-    Unsettled { since, expected, anything }
+    Unsettled { since, expected, anything, before: HashSet::new() }
 }
 
 /// Returns the writes as they are after one more, to `service`.
-pub(super) fn one_more(before: Option<Unsettled>, service: Option<&Arc<str>>) -> Unsettled {
-    let anything = before.as_ref().is_some_and(|writes| writes.anything) || service.is_none();
-    let mut expected = before.map(|writes| writes.expected).unwrap_or_default();
-    expected.extend(service.map(|name| name.to_string()));
-    Unsettled { since: Instant::now(), expected, anything }
+pub(super) fn one_more(
+    writes: Option<Unsettled>,
+    service: Option<&Arc<str>>,
+    stale: &HashSet<String>,
+) -> Unsettled {
+    let mut writes = writes.unwrap_or_else(|| Unsettled {
+        since: Instant::now(),
+        expected: HashSet::new(),
+        anything: false,
+        before: stale.clone(),
+    });
+    writes.since = Instant::now();
+    writes.anything |= service.is_none();
+    writes.expected.extend(service.map(|name| name.to_string()));
+    writes
 }

@@ -10,7 +10,7 @@ use super::local::{self, Output};
 use super::script::{self, Answer, Setting};
 use super::ssh::Link;
 use super::ssh_queue::{Crowd, Jumps};
-use super::{HostReading, Limits, Logins, Written, ssh_once};
+use super::{Failure, HostReading, Limits, Logins, Written, ssh_once};
 use crate::model::connection::{HostConnection, Way};
 use crate::model::question::{Action, Argument, Question};
 
@@ -123,7 +123,10 @@ impl Host {
                 let outcome = match failed {
                     Some(reason) => Err(crate::model::secret::mask(&reason).into_owned().into()),
                     None if reached => Ok(()),
-                    None => Err(format!("the outcome is unknown: {}", explain(&output)).into()),
+                    None => Err(Failure {
+                        said: format!("the outcome is unknown: {}", explain(&output)),
+                        is_lost: true,
+                    }),
                 };
                 Written { outcome, replies: answer.replies }
             }

@@ -3,7 +3,7 @@
 use super::edit::Edit;
 use crate::format::java_options::Options;
 use crate::model::Live;
-use crate::model::question::{Argument, Question, Reply, Script};
+use crate::model::question::{Action, Argument, Question, Reply, Script};
 
 /// The file with the options of the server.
 pub const FILE: &str = "/etc/default/cloudera-scm-server";
@@ -31,12 +31,15 @@ drsync_cm_server() {
   put unit "$out"
   pid=${out#*MainPID=} pid=${pid%%"$nl"*}
   case $pid in
-    ''|0|*[!0-9]*) absent options ;;
+    0)
+      case $out in
+        *ActiveState=active*) unknown options 'systemd does not tell its process' ;;
+        *) absent options ;;
+      esac ;;
+    *[!0-9]*|'') unknown options 'systemd does not tell its process' ;;
     *)
-      if [ -r "$root/proc/$pid/cmdline" ]; then
-        put options "$(tr '\0' '\n' < "$root/proc/$pid/cmdline" | grep '^-D'
-          tr '\0' '\n' < "$root/proc/$pid/environ" | sed -n 's/^CMF_JAVA_OPTS=//p')"
-      else unknown options "/proc/$pid cannot be read"; fi ;;
+      drsync_cm_server_options
+      if [ -n "$said" ]; then unknown options "$said"; else put options "$options"; fi ;;
   esac
   file=$root/etc/cloudera-scm-server/db.properties
   if [ -r "$file" ]; then
@@ -44,8 +47,47 @@ drsync_cm_server() {
   elif [ -e "$file" ]; then unknown database "${file#"$root"} cannot be read"
   else absent database; fi
 }
+# What a process that is not Java yet (a wrapper, say) has for options says nothing.
+drsync_cm_server_options() {
+  said= options=
+  if [ ! -r "$root/proc/$pid/cmdline" ]; then said="/proc/$pid cannot be read"; return; fi
+  options=$(tr '\0' '\n' < "$root/proc/$pid/cmdline" | grep '^-D')
+  if environ=$(tr '\0' '\n' < "$root/proc/$pid/environ" | grep '^CMF_JAVA_OPTS='); then
+    options=$options$nl${environ#CMF_JAVA_OPTS=}
+  elif [ -z "$options" ]; then said='it is starting: no options of Java yet'; fi
+}
 "#,
 );
+
+/// `drsync_cm_restart UNIT`: restarts the server and waits until it is a Java process.
+static RESTART: Script = Script::each(
+    "drsync_cm_restart",
+    r#"
+drsync_cm_restart() {
+  systemctl daemon-reload
+  systemctl restart -- "$1" || return
+  left=60
+  while [ $left -gt 0 ]; do
+    out=$(systemctl show -p ActiveState -p MainPID -- "$1" 2>&1)
+    pid=${out#*MainPID=} pid=${pid%%"$nl"*}
+    case $out in *ActiveState=failed*) printf 'it failed after its start'; return 1 ;; esac
+    if [ "$pid" != 0 ] && [ -r "$root/proc/$pid/cmdline" ]; then
+      if tr '\0' '\n' < "$root/proc/$pid/cmdline" | grep -q '^-D'; then return 0; fi
+      if tr '\0' '\n' < "$root/proc/$pid/environ" | grep -q '^CMF_JAVA_OPTS='; then return 0; fi
+    fi
+    left=$((left - 1))
+    sleep 1
+  done
+  printf 'it runs, but not as a Java process after 60 s'
+  return 1
+}
+"#,
+);
+
+/// Returns the restart of the server.
+pub fn restart() -> Action {
+    Action::Host(&RESTART, vec![Argument::plain(UNIT)])
+}
 
 /// What is asked about the server: its file, and itself.
 pub fn ask() -> Vec<Question> {
