@@ -37,6 +37,17 @@ const USES: &str = r#"
     check_names: ["{{ inventory_hostname }}"]
     readers: [hdfs, yarn]
   hosts: b
+- cloudera-manager-ha: { database_host: db }
+  hosts: a
+- cloudera-manager-ha:
+    database_host: db:5432
+    database_name: cm
+    parcel_repository: /opt/parcels
+    parcel_repository_source: nfs:/parcels
+    parcel_repository_type: nfs
+    redaction: false
+    restart: false
+  hosts: b
 "#;
 
 /// A certificate that says nothing of anybody.
@@ -81,5 +92,40 @@ fn every_parameter_of_a_module_is_told_in_its_readme_and_described() {
         }
         let described = params.matches("\n    description: ").count();
         assert_eq!(described, count, "{}: a parameter has no description", folder.display());
+    }
+}
+
+const BASELINE: &str = "\
+- cdp-cluster-baseline:
+    services: [SERVICES]
+    impala_memory: 64 GiB
+    regionserver_heap: 20 GiB
+    unmanaged: report
+";
+
+/// Applies the baseline to managers with this seed, until nothing is left to do.
+fn baseline(seed: &std::path::Path, services: &str) {
+    let project = Project::new();
+    let manager = format!("{{ manager: {{ sandbox: {{ seed: {} }} }} }}", seed.display());
+    let pair = format!("pair: p\nsides:\n  a: {manager}\n  b: {{}}\npolicy: {{ restart: none }}\n");
+    project
+        .file("inv/pair.yaml", pair)
+        .file("inv/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
+        .file("inv/resources/all.yaml", BASELINE.replace("SERVICES", services));
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(plan.out.contains("cm.config[zookeeper/SERVER]"), "{}", plan.out);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn the_baseline_fits_clusters_as_they_are() {
+    let demo = support::repository().join("inventories/demo/sandbox/dr.json");
+    baseline(&demo, "zookeeper, hdfs, yarn, hive, hive_on_tez, hue, kafka, ranger");
+    let recordings = support::repository().join("../shared/cm-recordings");
+    let cluster = recordings.join("single-node-cdp-cluster/719base2.json");
+    match cluster.exists() {
+        true => baseline(&cluster, "zookeeper, hdfs, yarn, hive, impala, hbase, kafka, hue"),
+        false => eprintln!("skipped: there are no recordings of real managers"),
     }
 }

@@ -7,9 +7,11 @@ use std::process::{Command, Stdio};
 use crate::lang::secrets::SecretSource;
 
 /// Modules that come with drsync.
-pub const MODULES: [(&str, &str); 4] = [
+pub const MODULES: [(&str, &str); 6] = [
     ("cdp-host-prerequisites", include_str!("../../modules/cdp-host-prerequisites/module.yaml")),
+    ("cdp-cluster-baseline", include_str!("../../modules/cdp-cluster-baseline/module.yaml")),
     ("chrony", include_str!("../../modules/chrony/module.yaml")),
+    ("cloudera-manager-ha", include_str!("../../modules/cloudera-manager-ha/module.yaml")),
     ("service-accounts", include_str!("../../modules/service-accounts/module.yaml")),
     ("tls-hosts", include_str!("../../modules/tls-hosts/module.yaml")),
 ];
