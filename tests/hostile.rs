@@ -177,10 +177,13 @@ impl Slot {
     }
 }
 
-/// Every parameter of every host kind once: numbers of list items do not tell slots apart.
+/// Every parameter of every host kind that users declare, once: numbers of list items do not tell
+/// slots apart.
 fn slots() -> Vec<Slot> {
     let mut slots = BTreeMap::new();
-    for kind in kinds::all().iter().copied().filter(|kind| kind.info().home == Home::Host) {
+    let declared =
+        |kind: &&dyn AnyKind| kind.info().home == Home::Host && !kind.info().is_implied();
+    for kind in kinds::all().iter().copied().filter(declared) {
         for args in samples(kind) {
             let mut paths = Vec::new();
             leaves(&args, &mut Vec::new(), &mut paths);
