@@ -232,7 +232,7 @@ fn m5_killed_after_each_single_step_the_next_run_ends_with_both_servers() {
         was_killed
     };
     std::thread::scope(|scope| {
-        let tasks: Vec<_> = [(0..8), (8..14)]
+        let tasks: Vec<_> = [(0..3), (3..6), (6..9), (9..12), (12..14)]
             .map(|steps| {
                 scope.spawn(move || {
                     steps.map(|after| killed(after, after % 2 == 1)).collect::<Vec<_>>()

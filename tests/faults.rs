@@ -227,3 +227,95 @@ fn a_command_is_followed_through_a_manager_that_stumbles() {
     project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
     assert_eq!(submitted(&project), 1);
 }
+
+/// A setting, a group with a role, and the restart they need.
+const MIXED: &str = "\
+- cm.config: { service: kafka, values: { num.partitions: 24 }, unmanaged: ignore }
+- cm.role_group: { service: kafka, name: large, role_type: KAFKA_BROKER, hosts: [dr-w01.example.com] }
+- cm.host: { name: dr-w01.example.com, rack: /dr/r9, tags: { owner: us } }
+- cm.user: { name: eve, roles: [ROLE_USER], password: hush-hush }
+";
+
+/// A pair of which only `dr` has a manager, with `faults` and commands that are over at once.
+fn mixed(faults: &[serde_json::Value]) -> Project {
+    let project = faulty("[]");
+    let quick = serde_json::json!({ "fault": "command_ms", "ms": 20 });
+    let faults = serde_json::Value::from([&[quick], faults].concat()).to_string();
+    let seed = project.path("inventories/demo/sandbox/dr.json");
+    let pair = format!(
+        "pair: f\nsides: {{ primary: {{}}, dr: {{ manager: {{ cluster: lake, sandbox: {{ seed: {}, \
+         faults: {faults} }} }} }} }}\n",
+        seed.display()
+    );
+    project.file("inv/pair.yaml", pair).file("inv/resources/all.yaml", MIXED);
+    project
+}
+
+/// The requests made so far: method and path, each once, in order.
+fn calls(project: &Project) -> Vec<(String, String)> {
+    let log = project.read("inv/.drsync/inv/managers/dr.json.requests.jsonl");
+    let mut calls = Vec::new();
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| line[name].as_str().unwrap().to_string();
+        let path = text("path");
+        // Numbers of commands are new in every run.
+        let path = path.split("/commands/1").next().unwrap().to_string();
+        let call = (text("method"), path);
+        if !calls.contains(&call) {
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+/// The commands of a name that the manager has taken.
+fn commands(project: &Project, name: &str) -> usize {
+    let state = project.read("inv/.drsync/inv/managers/dr.json");
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    let all = state["commands"].as_array().unwrap().iter();
+    all.filter(|command| command["name"] == name && command["parent"].is_null()).count()
+}
+
+#[test]
+fn each_call_may_fail_once_in_every_way_and_nothing_is_lost_or_done_twice() {
+    let clean = mixed(&[]);
+    let verdicts = |page: &serde_json::Value| {
+        let all = page["instances"].as_array().unwrap().iter();
+        all.map(|i| (i["address"].to_string(), i["verdict"].to_string())).collect::<Vec<_>>()
+    };
+    let wanted = verdicts(&clean.drsync(&["plan", "-i", "inv", "--json"]).expect(0).json());
+    clean.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    let all = calls(&clean);
+    assert!(all.len() >= 20, "{all:?}");
+    let ways = [
+        serde_json::json!({ "fault": "latency", "ms": 40 }),
+        serde_json::json!({ "fault": "status", "code": 502 }),
+        serde_json::json!({ "fault": "status", "code": 503, "applied": true }),
+        serde_json::json!({ "fault": "drop" }),
+        serde_json::json!({ "fault": "drop", "applied": true }),
+        serde_json::json!({ "fault": "cut", "bytes": 7 }),
+        serde_json::json!({ "fault": "html" }),
+        serde_json::json!({ "fault": "html", "applied": true }),
+    ];
+    let goes_well = |way: &serde_json::Value| {
+        let fault = |(method, path): &(String, String)| {
+            let mut fault = way.clone();
+            fault["method"] = method.as_str().into();
+            fault["path"] = path.as_str().into();
+            fault["times"] = 1.into();
+            fault
+        };
+        let project = mixed(&all.iter().map(fault).collect::<Vec<_>>());
+        let plan = project.drsync(&["plan", "-i", "inv", "--json"]).expect(0);
+        assert_eq!(verdicts(&plan.json()), wanted, "{way}");
+        // The calls that a plan does not make fail now.
+        project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+        assert_eq!(commands(&project, "RollingRestart"), 1, "{way}");
+        project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = ways.iter().map(|way| scope.spawn(|| goes_well(way))).collect();
+        running.into_iter().for_each(|task| task.join().unwrap());
+    });
+}

@@ -7,6 +7,8 @@ use support::{Project, request, served};
 
 const SERVICES: usize = 30;
 const HOSTS: usize = 500;
+const SIMULATED: &str =
+    "pair: s\nsides: { a: { manager: { sandbox: { seed: wide.json } } }, b: {} }\n";
 /// Types with their role types; a service has a role config group of each, and one more.
 const TYPES: [(&str, [&str; 3]); 3] = [
     ("HDFS", ["NAMENODE", "DATANODE", "JOURNALNODE"]),
@@ -83,10 +85,7 @@ fn a_plan_of_a_large_manager_costs_few_requests_few_at_once_and_one_login() {
     let project = Project::new();
     project
         .file("sim/wide.json", cluster().to_string())
-        .file(
-            "sim/pair.yaml",
-            "pair: s\nsides: { a: { manager: { sandbox: { seed: wide.json } } }, b: {} }\n",
-        )
+        .file("sim/pair.yaml", SIMULATED)
         .file("sim/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
         .file("sim/resources/all.yaml", "[]\n")
         .file("inv/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
@@ -135,10 +134,7 @@ fn a_wrong_password_is_tried_once() {
     let project = Project::new();
     project
         .file("sim/wide.json", cluster().to_string())
-        .file(
-            "sim/pair.yaml",
-            "pair: s\nsides: { a: { manager: { sandbox: { seed: wide.json } } }, b: {} }\n",
-        )
+        .file("sim/pair.yaml", SIMULATED)
         .file("sim/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
         .file("sim/resources/all.yaml", "[]\n")
         .file("inv/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
@@ -152,5 +148,35 @@ fn a_wrong_password_is_tried_once() {
         let refused = project.drsync(&["plan", "-i", "inv"]).expect(4);
         assert!(refused.out.contains("refuses the login of `admin`"), "{}", refused.out);
         assert_eq!(counters(manager)["failed_logins"], 1);
+    });
+}
+
+#[test]
+fn p1_two_sides_that_lead_to_one_cluster_are_refused() {
+    let project = Project::new();
+    project
+        .file("sim/wide.json", cluster().to_string())
+        .file("sim/pair.yaml", SIMULATED)
+        .file("sim/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
+        .file("sim/resources/all.yaml", "[]\n")
+        .file("inv/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
+        .file("inv/resources/all.yaml", resources());
+    served(&project, "sim", 1, |manager| {
+        let text = |key: &str| manager[key].as_str().unwrap();
+        // Two addresses of one server.
+        let by_name = text("url").replace("127.0.0.1", "localhost");
+        let side = |url: &str| {
+            format!(
+                "{{ manager: {{ url: '{url}', user: {}, password: {} }} }}",
+                text("user"),
+                text("password")
+            )
+        };
+        let pair =
+            format!("pair: p\nsides:\n  a: {}\n  b: {}\n", side(text("url")), side(&by_name));
+        project.file("inv/pair.yaml", pair);
+        let refused = project.drsync(&["plan", "-i", "inv"]).expect(8);
+        assert!(refused.err.contains("`a` and `b` lead to one cluster"), "{}", refused.err);
+        assert_eq!(counters(manager)["writes"], 0);
     });
 }

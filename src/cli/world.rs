@@ -88,6 +88,7 @@ pub async fn build<'a>(
     }
     for way in &mut managers {
         way.unsettled = state.unsettled(&way.side);
+        way.is_unrefreshed = state.is_unrefreshed(&way.side);
     }
     let commands = prepare_hosts(inventory, &state, &hosts)?;
     let runtime = runtime_folder().map_err(failed)?;
@@ -162,6 +163,7 @@ pub async fn simulate(
     })?;
     let way = ManagerConnection {
         unsettled: None,
+        is_unrefreshed: false,
         side: side.clone(),
         url: manager.url().to_string(),
         user,

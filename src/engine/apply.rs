@@ -451,12 +451,27 @@ async fn write(job: &Job, i: usize, delta: Delta, replies: Vec<Reply>) -> Outcom
 
 async fn send(job: &Job, instance: &Instance, actions: &[Action]) -> Written {
     let questions = &instance.shared.questions;
-    match &instance.address.target {
-        Target::Host { host, .. } => job.world.hands().host(host, actions, questions).await,
-        Target::Manager { side } => {
-            job.world.hands().manager(side, actions, questions, &job.message).await
+    let side = match &instance.address.target {
+        Target::Host { host, .. } => {
+            return job.world.hands().host(host, actions, questions).await;
         }
+        Target::Manager { side } => side,
+    };
+    let looks = |action: &Action| match action {
+        Action::Call(_, call) => {
+            matches!(call, Call::SetRepositories(_) | Call::RefreshRepositories)
+        }
+        _ => false,
+    };
+    let looks = actions.iter().any(looks);
+    if looks && let Err(reason) = job.state.mark_unrefreshed(side) {
+        return Written::failed(questions, &reason);
     }
+    let written = job.world.hands().manager(side, actions, questions, &job.message).await;
+    if looks && written.outcome.is_ok() {
+        job.state.clear_unrefreshed(side);
+    }
+    written
 }
 
 /// Says which attributes did not take the value written.

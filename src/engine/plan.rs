@@ -15,6 +15,7 @@ use crate::lang::expand;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Verdict;
 use crate::model::digest::sha256;
+use crate::model::manager::ManagerIdentity;
 use crate::model::plan::{Plan, Planned};
 use crate::model::question::Reply;
 use crate::model::{Delta, Diagnostic, Live, Value, Want};
@@ -83,6 +84,7 @@ pub fn decide(
     with_evidence: bool,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let mut mistakes = bracket::databases(inventory, prepared, &readings);
+    mistakes.extend(one_cluster(inventory, &readings));
     let mut planned = Vec::with_capacity(prepared.instances.len());
     let mut scopes: HashMap<(&str, String), usize> = HashMap::new();
     let mut moving = Moving::new(&prepared.order);
@@ -176,6 +178,27 @@ impl Moving<'_> {
         }
         moved
     }
+}
+
+/// Two sides that lead to one cluster: what is declared for one would be done to the other.
+fn one_cluster(inventory: &Inventory, readings: &Readings) -> Option<Diagnostic> {
+    let seen: Vec<_> = readings.identities.managers.iter().collect();
+    let is_one = |one: &ManagerIdentity, other: &ManagerIdentity| {
+        let cluster = one.cluster_uuid.is_some() && one.cluster_uuid == other.cluster_uuid;
+        cluster && one.servers.iter().any(|server| other.servers.contains(server))
+    };
+    let (one, other) = seen.iter().enumerate().find_map(|(at, (side, identity))| {
+        let (same, _) = seen[..at].iter().find(|(_, earlier)| is_one(earlier, identity))?;
+        Some((*same, *side))
+    })?;
+    let diagnostic = Diagnostic::error(format!("`{one}` and `{other}` lead to one cluster"))
+        .because("Both managers are the same server and name the same cluster (P1, P2).")
+        .hint("compare `url` and `cluster` of the two managers in pair.yaml".to_string());
+    let place = inventory.world.pair.sides.get(other.as_str()).map(|side| &side.place);
+    Some(match place {
+        Some(place) => diagnostic.at(place),
+        None => diagnostic,
+    })
 }
 
 /// Two names of one scope of a manager would undo each other's settings for ever.

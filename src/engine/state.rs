@@ -54,6 +54,24 @@ impl State {
         Some((written.elapsed().ok()?, services.lines().map(String::from).collect()))
     }
 
+    /// Notes that the manager of `side` is about to be told of repositories, and has not looked into
+    /// them yet.
+    pub fn mark_unrefreshed(&self, side: &str) -> Result<(), String> {
+        self.create()?;
+        write_private(&self.path(&format!("unrefreshed-{side}")), "")
+    }
+
+    /// Notes that the manager of `side` has looked into its repositories.
+    pub fn clear_unrefreshed(&self, side: &str) {
+        // A mark that stays makes the manager look once more.
+        let _ = std::fs::remove_file(self.path(&format!("unrefreshed-{side}")));
+    }
+
+    /// True when a run told the manager of `side` of repositories, and did not see it look into them.
+    pub fn is_unrefreshed(&self, side: &str) -> bool {
+        self.path(&format!("unrefreshed-{side}")).exists()
+    }
+
     fn unsettled_mark(&self, side: &str) -> PathBuf {
         self.path(&format!("unsettled-{side}"))
     }

@@ -74,10 +74,18 @@ impl Kind for CmParcelRepository {
             State::Present => Attribute::new("url", live, Value::text(plain(&args.url))),
             State::Absent => Attribute::gone("url", live),
         };
-        Delta { attributes: vec![attribute], ..Delta::default() }
+        let mut delta = Delta { attributes: vec![attribute], ..Delta::default() };
+        if reply.text("looked_into").ok().flatten().as_deref() == Some("no") {
+            let live = Live::Known(Value::text("no"));
+            delta.attributes.push(Attribute::new("looked into", live, Value::text("yes")));
+        }
+        delta
     }
 
-    fn steps(args: &Args, _: &Delta, replies: &[Reply]) -> Vec<Action> {
+    fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
+        if delta.differing().all(|attribute| attribute.name != "url") {
+            return vec![Action::Call(Entity::Repositories, Call::RefreshRepositories)];
+        }
         let others = urls(&replies[0]).filter(|url| !is_same(url, &args.url));
         let mut all: Vec<Arc<str>> = others.map(Arc::from).collect();
         if args.state == State::Present {

@@ -271,6 +271,7 @@ impl Inventory {
         }
         Ok(ManagerConnection {
             unsettled: None,
+            is_unrefreshed: false,
             side: side.clone(),
             url: text,
             user: manager.user.clone().unwrap_or_default(),

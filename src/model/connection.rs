@@ -61,6 +61,8 @@ pub struct ManagerConnection {
     pub ca: Option<PathBuf>,
     /// The cluster's name or display name; needed when the manager rules several.
     pub cluster: Option<String>,
+    /// A run told it of repositories, and did not see it look into them.
+    pub is_unrefreshed: bool,
     /// How long ago a run wrote to it that did not see what became of it, and which services that
     /// may have made stale (an empty name for all of them).
     pub unsettled: Option<(std::time::Duration, Vec<String>)>,

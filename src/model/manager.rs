@@ -72,7 +72,8 @@ pub enum Entity {
     RoleGroup(Arc<str>, Arc<str>),
     /// The addresses of parcel repositories (CM API: `REMOTE_PARCEL_REPO_URLS` of `/cm/config`).
     ///
-    /// The reply has a field `url/N` for each.
+    /// The reply has a field `url/N` for each, and `looked_into`: `no` when the manager was told of
+    /// some and has not looked for parcels there yet.
     Repositories,
     /// A version of a product (CM API: `ApiParcel`).
     ///

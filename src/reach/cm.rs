@@ -43,6 +43,8 @@ pub struct Cm {
     ledger: Mutex<Arc<Ledger>>,
     /// When each server was seen first in this run.
     pub(super) seen: OnceLock<Seen>,
+    /// It was told of repositories, and has not looked into them yet.
+    pub(super) is_unrefreshed: AtomicBool,
     /// It was verified that no command runs, and nothing was begun since.
     pub(super) is_idle: AtomicBool,
     /// What was read last of settings, by path.
@@ -64,6 +66,7 @@ impl Cm {
             stale: Mutex::default(),
             seen: OnceLock::new(),
             is_idle: AtomicBool::new(false),
+            is_unrefreshed: AtomicBool::new(way.is_unrefreshed),
             unsettled: Mutex::new(way.unsettled.clone().map(cm_staleness::earlier)),
             progress: limits.progress.clone(),
             http: Http::new(way, limits),
@@ -304,6 +307,9 @@ impl Cm {
                     }
                     let is_idle = matches!(call, Call::AwaitIdle(_)) && called.is_ok();
                     self.is_idle.store(is_idle, Ordering::Relaxed);
+                    if matches!(call, Call::SetRepositories(_) | Call::RefreshRepositories) {
+                        self.is_unrefreshed.store(called.is_err(), Ordering::Relaxed);
+                    }
                     called.map_err(|failure| failure.during(call))?;
                 }
                 Action::Host(..) => return Err("a manager cannot run this".into()),

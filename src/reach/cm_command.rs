@@ -217,7 +217,7 @@ pub(super) async fn run_roles(
 async fn follow(line: Line<'_>, command: Value) -> Result<Value, Failure> {
     let (mut command, begun) = (command, Instant::now());
     let told = line.about();
-    let (mut pause, mut seen) = (Duration::from_millis(250), Instant::now());
+    let (mut pause, mut seen) = (Duration::from_millis(100), Instant::now());
     while command.get("active").and_then(Value::as_bool).unwrap_or(false) {
         let Some(id) = command.get("id").and_then(Value::as_i64) else {
             return Err("the manager gave the command no id; its outcome is unknown".into());

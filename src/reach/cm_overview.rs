@@ -69,6 +69,7 @@ impl Cm {
             peers,
             servers,
             is_idle,
+            is_unrefreshed: self.is_unrefreshed.load(Ordering::Relaxed),
             seen: earlier,
             impact,
         }

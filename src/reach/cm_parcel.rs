@@ -39,7 +39,9 @@ pub(super) fn repository_fields(overview: &Overview) -> Result<Vec<Field>, Reply
     let urls = text(setting, "value").or_else(|| text(setting, "default")).unwrap_or_default();
     let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty()).enumerate();
     let known = |url| Live::Known(Value::text(url));
-    Ok(urls.map(|(n, url)| Field { name: format!("url/{n}").into(), live: known(url) }).collect())
+    let looked = known(if overview.is_unrefreshed { "no" } else { "yes" });
+    let urls = urls.map(|(n, url)| Field { name: format!("url/{n}").into(), live: known(url) });
+    Ok(std::iter::once(field("looked_into", looked)).chain(urls).collect())
 }
 
 /// Tells a version of a product, and its other versions.
@@ -123,7 +125,7 @@ pub(super) async fn bring(line: Line<'_>, place: &Place, step: ParcelMove) -> Re
     let told = line.about();
     let begun = Instant::now();
     let (mut sent, mut before) = (None::<(Instant, Sent)>, String::new());
-    let mut pause = Duration::from_millis(250);
+    let mut pause = Duration::from_millis(100);
     while begun.elapsed() < LONGEST {
         let parcel = match line.get_patiently(&place.path, &told).await {
             // A parcel that was removed may be offered no more.

@@ -63,6 +63,8 @@ pub(super) struct Overview {
     pub(super) peers: Option<Result<Vec<Value>, Trouble>>,
     /// The manager's servers.
     pub(super) servers: Option<Result<Vec<Value>, Trouble>>,
+    /// The manager was told of repositories, and has not looked into them yet.
+    pub(super) is_unrefreshed: bool,
     /// When each server was seen first in this run.
     pub(super) seen: Seen,
     /// It was verified that no command runs, and nothing was begun since.

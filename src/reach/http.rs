@@ -190,6 +190,11 @@ impl Http {
         body: Option<&serde_json::Value>,
     ) -> Result<String, Trouble> {
         let (status, text) = self.once(method, path, body).await?;
+        // A page is no answer of the manager: something between took the request, or did not.
+        if status.is_success() && text.trim_start().starts_with('<') {
+            let said = format!("{}: it answered with a web page instead of JSON", self.way.url);
+            return Err(Trouble::Unknown(said));
+        }
         if status.is_success() {
             return Ok(text);
         }
