@@ -210,6 +210,7 @@ fn a_new_service_gets_its_roles_and_settings_and_is_started_then() {
 - cm.host_template: { name: auditor, role_groups: [large] }
 - cm.user: { name: night, roles: [ROLE_USER], password: !unsafe hush-hush }
 - cm.peer: { name: pri, url: 'https://cm.pri.example.com:7183', username: r, password: hush-hush }
+- cm.replication_schedule: { service: hdfs, name: warehouse, source: { peer: pri, cluster: lake, service: hdfs }, hdfs: { source_path: /w, destination_path: /w, maps: 9 }, every: { interval: 15, unit: minute } }
 ";
     let project = pair(audit);
     let text = project.read("inv/pair.yaml");
@@ -228,6 +229,7 @@ fn a_new_service_gets_its_roles_and_settings_and_is_started_then() {
 - cm.host_template: { name: auditor, state: absent }
 - cm.user: { name: night, state: absent }
 - cm.peer: { name: pri, state: absent }
+- cm.replication_schedule: { service: hdfs, name: warehouse, state: absent }
 - cm.service: { name: audit, state: absent }
 ";
     project.file("inv/resources/all.yaml", gone);

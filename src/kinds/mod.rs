@@ -10,6 +10,7 @@ mod cm_host_template;
 mod cm_parcel;
 mod cm_parcel_repository;
 mod cm_peer;
+mod cm_replication_schedule;
 mod cm_restart;
 mod cm_role;
 mod cm_role_group;

@@ -22,6 +22,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_parcel::CmParcel>(PhantomData),
     &Entry::<super::cm_parcel_repository::CmParcelRepository>(PhantomData),
     &Entry::<super::cm_peer::CmPeer>(PhantomData),
+    &Entry::<super::cm_replication_schedule::CmReplicationSchedule>(PhantomData),
     &Entry::<super::cm_restart::CmRestart>(PhantomData),
     &Entry::<super::cm_role::CmRole>(PhantomData),
     &Entry::<super::cm_role_group::CmRoleGroup>(PhantomData),

@@ -106,6 +106,11 @@ pub enum Call {
     SetPeer(bool, Arc<str>, Arc<str>, Secret),
     /// Remove a peer.
     RemovePeer,
+    /// Add a replication schedule, or (`false`) change it: values by JSON pointer; the rest stays
+    /// (CM API: `…/replications`).
+    SetReplication(bool, Vec<(Arc<str>, Arc<str>)>),
+    /// Remove a replication schedule.
+    RemoveReplication,
     /// Wait until the manager answers.
     AwaitReady,
     /// Wait until no command runs, so many seconds at most.
@@ -158,7 +163,15 @@ impl fmt::Display for Call {
             Call::SetUserRoles(roles) => write!(f, "set to {}", roles.join(" ")),
             Call::SetPeer(true, url, name, _) => write!(f, "add {url} as {name}"),
             Call::SetPeer(false, url, name, _) => write!(f, "set to {url} as {name}"),
-            Call::RemoveTemplate | Call::RemoveUser | Call::RemovePeer => f.write_str("remove"),
+            Call::SetReplication(is_new, values) => {
+                let values: Vec<String> =
+                    values.iter().map(|(at, v)| format!("{at}={v}")).collect();
+                write!(f, "{} {}", if *is_new { "add with" } else { "set" }, values.join(" "))
+            }
+            Call::RemoveTemplate
+            | Call::RemoveUser
+            | Call::RemovePeer
+            | Call::RemoveReplication => f.write_str("remove"),
             Call::AwaitReady => f.write_str("wait until the manager answers"),
             Call::AwaitIdle(_) => f.write_str("wait until no command runs"),
             Call::AwaitServers(count) => write!(f, "wait until {count} servers are alive"),

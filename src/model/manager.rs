@@ -115,6 +115,11 @@ pub enum Entity {
     ///
     /// The reply has `url` (absent where there is no such peer) and `username`.
     Peer(Arc<str>),
+    /// A replication schedule of a service, by its name (CM API: `ApiReplicationSchedule`).
+    ///
+    /// The reply has `id` (absent where there is no such schedule), and a field for each member, by
+    /// its JSON pointer.
+    Replication(Arc<str>, Arc<str>),
     /// Cloudera Manager itself: what it does, and which of its servers are alive.
     ///
     /// The reply has `idle` (`verified` once it was waited for and nothing was begun since), and a
@@ -133,6 +138,7 @@ impl fmt::Display for Entity {
             Entity::Impact => f.write_str("impact"),
             Entity::Service(name) | Entity::Roles(name) => f.write_str(name),
             Entity::HostTemplate(name) => write!(f, "host template {name}"),
+            Entity::Replication(service, name) => write!(f, "{service}/{name}"),
             Entity::User(name) => write!(f, "user {name}"),
             Entity::Peer(name) => write!(f, "peer {name}"),
             Entity::Manager => f.write_str("manager"),

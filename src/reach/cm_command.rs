@@ -130,7 +130,9 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         | Call::SetUserRoles(_)
         | Call::RemoveUser
         | Call::SetPeer(..)
-        | Call::RemovePeer => return cm_members::call(line, place, call).await,
+        | Call::RemovePeer
+        | Call::SetReplication(..)
+        | Call::RemoveReplication => return cm_members::call(line, place, call).await,
         Call::AwaitReady => return cm_gate::await_ready(line).await,
         Call::AwaitIdle(seconds) => {
             return cm_gate::await_idle(line, Duration::from_secs(*seconds)).await;

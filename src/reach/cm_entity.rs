@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::cm_scope::{
     Overview, Service, Session, host, listed, service, service_path, text, unknown,
 };
-use super::{cm_gate, cm_members, cm_parcel, cm_staleness};
+use super::{cm_gate, cm_members, cm_parcel, cm_replication, cm_staleness};
 use crate::model::manager::Entity;
 use crate::model::question::{Field, Reply};
 use crate::model::quote::percent;
@@ -31,6 +31,8 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::HostTemplate(name) => cm_members::template_fields(overview, name),
         Entity::User(name) => cm_members::user_fields(overview, name),
         Entity::Peer(name) => cm_members::peer_fields(overview, name),
+        Entity::Replication(owner, name) => service(session, overview, owner)
+            .and_then(|service| cm_replication::fields(service, name)),
         Entity::Manager => cm_gate::fields(overview),
     };
     match fields {
@@ -99,6 +101,12 @@ pub(super) fn path(
         Entity::HostTemplate(name) => {
             let cluster = session.cluster_path().map_err(|said| unknown(&said.to_string()))?;
             return Ok(cm_members::place_in(format!("{cluster}/hostTemplates"), name));
+        }
+        Entity::Replication(owner, name) => {
+            let owner_of = service(session, overview, owner)?;
+            let list = format!("{}/replications", service_path(session, owner));
+            let path = format!("{list}/{}", cm_replication::id(owner_of, name).unwrap_or_default());
+            return Ok(Place { path, list, name: name.to_string() });
         }
         Entity::User(name) => return Ok(cm_members::place_in("/users".into(), name)),
         Entity::Peer(name) => return Ok(cm_members::place_in("/cm/peers".into(), name)),

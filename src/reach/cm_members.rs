@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::cm::items;
 use super::cm_command::{Line, adopt, run, run_roles};
 use super::cm_entity::{Place, field, known};
+use super::cm_replication;
 use super::cm_scope::{Overview, Session, listed, service, text};
 use super::failure::Failure;
 use crate::model::call::Call;
@@ -152,6 +153,9 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
                 true => line.http.post(&list, Some(&peer)).await.map(drop)?,
                 false => line.http.put(&thing, &peer).await?,
             }
+        }
+        Call::SetReplication(is_new, values) => {
+            return cm_replication::set(line, place, *is_new, values).await;
         }
         Call::RemovePeer => {
             line.http.delete(&format!("{thing}?type=REPLICATION"), None).await?;

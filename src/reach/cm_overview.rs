@@ -45,7 +45,11 @@ impl Cm {
         if let Some(Ok(services)) = &mut services {
             let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
             let roles = self.members(session, services, &wants.roles, "roles");
-            let (groups, roles) = tokio::join!(groups, roles);
+            let replications = self.members(session, services, &wants.replications, "replications");
+            let (groups, roles, replications) = tokio::join!(groups, roles, replications);
+            for (name, list) in replications {
+                services.entry(name).or_default().replications = Some(list);
+            }
             for (name, list) in groups {
                 services.entry(name).or_default().groups = Some(list);
             }

@@ -47,6 +47,7 @@ pub(super) struct Service {
     pub(super) told: Value,
     pub(super) groups: Option<Result<Vec<Value>, Trouble>>,
     pub(super) roles: Option<Result<Vec<Value>, Trouble>>,
+    pub(super) replications: Option<Result<Vec<Value>, Trouble>>,
 }
 
 /// Everything read for one set of questions.

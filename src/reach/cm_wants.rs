@@ -27,6 +27,8 @@ pub(super) struct Wants<'a> {
     pub(super) users: bool,
     /// Whether the peers are needed.
     pub(super) peers: bool,
+    /// Services of which the replication schedules are needed.
+    pub(super) replications: HashSet<&'a str>,
     /// Whether the manager's servers are needed.
     pub(super) servers: bool,
     /// Whether it is needed what restarts would mean.
@@ -59,6 +61,10 @@ impl<'a> Wants<'a> {
             Entity::Manager => self.servers = true,
             Entity::Service(name) => _ = self.services.insert(name),
             Entity::HostTemplate(_) => self.templates = true,
+            Entity::Replication(service, _) => {
+                self.services.insert(service);
+                self.replications.insert(service);
+            }
             Entity::User(_) => self.users = true,
             Entity::Peer(_) => self.peers = true,
             Entity::Roles(service) | Entity::RoleGroup(service, _) => {

@@ -11,6 +11,7 @@ mod cm_gate;
 mod cm_members;
 mod cm_overview;
 mod cm_parcel;
+mod cm_replication;
 mod cm_scope;
 mod cm_staleness;
 mod cm_wants;

@@ -10,6 +10,7 @@ mod hosts;
 mod manager;
 mod membership;
 mod parcels;
+mod replications;
 mod roles;
 mod service_commands;
 mod services;

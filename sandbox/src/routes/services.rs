@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{clusters, groups, membership, read, roles, service_commands};
+use super::{clusters, groups, membership, read, replications, roles, service_commands};
 use crate::answer::{Refusal, Reply};
 use crate::catalogue::types::{is_gateway, role_types};
 use crate::command;
@@ -59,6 +59,7 @@ pub(super) fn one(world: &mut World, index: usize, path: &[&str], request: &Requ
         ["config"] => config::route(world, Place::Service(index), request),
         ["roleConfigGroups", rest @ ..] => groups::route(world, index, rest, request),
         ["roles", rest @ ..] => roles::route(world, index, rest, request),
+        ["replications", rest @ ..] => replications::route(world, index, rest, request),
         ["roleTypes"] => {
             read(request)?;
             let types = role_types(text(world.service_at(index), "type")).into_iter();

@@ -1,0 +1,120 @@
+//! Replication schedules of Cloudera Manager.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::cm_command::Line;
+use super::cm_entity::{Place, field};
+use super::cm_scope::{Service, listed, text};
+use super::failure::Failure;
+use crate::model::question::{Field, Reply};
+use crate::model::{Live, Value};
+
+/// Tells a schedule: every member by its JSON pointer. Past runs are left out.
+pub(super) fn fields(service: &Service, name: &str) -> Result<Vec<Field>, Reply> {
+    let schedules = listed(service.replications.as_ref(), "replication schedules")?;
+    let Some(schedule) = named(schedules, name) else {
+        return Ok(vec![field("id", Live::Absent)]);
+    };
+    let id = match schedule.get("id").and_then(Json::as_i64) {
+        Some(id) => Live::Known(Value::text(id.to_string())),
+        None => Live::Unknown("the manager does not tell its `id`".into()),
+    };
+    let mut fields = vec![field("id", id)];
+    let members = schedule.as_object().into_iter().flatten().filter(|(name, _)| *name != "history");
+    members.for_each(|(name, value)| flatten(&format!("/{name}"), value, &mut fields));
+    Ok(fields)
+}
+
+/// Returns the id of a schedule.
+pub(super) fn id(service: &Service, name: &str) -> Option<String> {
+    let schedules = service.replications.as_ref()?.as_ref().ok()?;
+    named(schedules, name)?.get("id").map(Json::to_string)
+}
+
+fn named<'a>(schedules: &'a [Json], name: &str) -> Option<&'a Json> {
+    schedules.iter().find(|schedule| text(schedule, "displayName") == Some(name))
+}
+
+fn flatten(pointer: &str, value: &Json, fields: &mut Vec<Field>) {
+    let text = match value {
+        Json::Object(members) => {
+            members.iter().for_each(|(name, value)| {
+                flatten(&format!("{pointer}/{name}"), value, fields);
+            });
+            return;
+        }
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    fields.push(Field { name: pointer.to_string().into(), live: Live::Known(Value::text(text)) });
+}
+
+/// Adds a schedule, or sets members of it. A schedule is only taken whole: what is not set is sent
+/// as it is.
+pub(super) async fn set(
+    line: Line<'_>,
+    place: &Place,
+    is_new: bool,
+    values: &[(Arc<str>, Arc<str>)],
+) -> Result<(), Failure> {
+    let mut schedule = match is_new {
+        true => json!({ "displayName": &place.name }),
+        false => line.get(&place.path).await?,
+    };
+    for (pointer, value) in values {
+        insert(&mut schedule, pointer, typed(pointer, value));
+    }
+    if let Some(members) = schedule.as_object_mut() {
+        // What only the manager says.
+        for member in ["history", "nextRun", "active"] {
+            members.remove(member);
+        }
+    }
+    let (api, http) = (line.api, line.http);
+    match is_new {
+        true => {
+            let body = json!({ "items": [schedule] });
+            http.post(&format!("{api}{}", place.list), Some(&body)).await?;
+        }
+        false => http.put(&format!("{api}{}", place.path), &schedule).await?,
+    }
+    Ok(())
+}
+
+/// Members that are numbers (CM API: `ApiReplicationSchedule`).
+const NUMBERS: [&str; 4] = ["interval", "numMaps", "bandwidthPerMap", "numThreads"];
+/// Members that are texts; all others are true or false.
+const TEXTS: [&str; 9] = [
+    "peerName",
+    "clusterName",
+    "serviceName",
+    "sourcePath",
+    "destinationPath",
+    "mapreduceServiceName",
+    "userName",
+    "intervalUnit",
+    "startTime",
+];
+
+/// Returns a value as the manager wants it: numbers and truths are no texts there.
+fn typed(pointer: &str, value: &str) -> Json {
+    let member = pointer.rsplit('/').next().unwrap_or_default();
+    match value.parse::<i64>() {
+        Ok(number) if NUMBERS.contains(&member) => number.into(),
+        _ if TEXTS.contains(&member) => value.into(),
+        _ => (value == "true").into(),
+    }
+}
+
+fn insert(document: &mut Json, pointer: &str, value: Json) {
+    let mut at = document;
+    for name in pointer.trim_start_matches('/').split('/') {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        at = &mut at[name];
+    }
+    *at = value;
+}
