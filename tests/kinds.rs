@@ -194,9 +194,11 @@ fn the_example_of_every_manual_page_is_sound() {
             let args = item
                 .get(name)
                 .unwrap_or_else(|| panic!("the example of {name} is of another kind"));
-            let args = kind.decode(args).unwrap_or_else(|d| panic!("{name}: {}", d.summary));
-            assert!(kind.check(&args).is_empty(), "{name}");
-            assert!(!kind.ask(&args).is_empty(), "{name}");
+            for args in kind.parts(args).unwrap_or_else(|| vec![args.clone()]) {
+                let args = kind.decode(&args).unwrap_or_else(|d| panic!("{name}: {}", d.summary));
+                assert!(kind.check(&args).is_empty(), "{name}");
+                assert!(!kind.ask(&args).is_empty(), "{name}");
+            }
         }
     }
 }

@@ -224,6 +224,15 @@ fn a_new_service_gets_its_roles_and_settings_and_is_started_then() {
     assert!(at("cm.config[audit/large]") < at("cm.service[audit (state)]"));
     assert!(!done.all().contains("hush"));
     project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    // A role that comes later is started in the same run, and one that runs goes.
+    project.file(
+        "inv/resources/all.yaml",
+        audit.replace("w01.example.com, dr-w02", "w03.example.com, dr-w02"),
+    );
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(plan.out.contains("not started  [] → (known after apply"), "{}", plan.out);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
     // And all of it goes again.
     let gone = "\
 - cm.host_template: { name: auditor, state: absent }
@@ -235,4 +244,26 @@ fn a_new_service_gets_its_roles_and_settings_and_is_started_then() {
     project.file("inv/resources/all.yaml", gone);
     project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
     project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn what_stands_for_two_instances_can_be_required() {
+    let project = pair(
+        "\
+- name: Audit
+  cm.service: { name: audit, type: KAFKA, state: started }
+- name: Settings
+  cm.config: { service: audit, values: { num.partitions: 6 } }
+  requires: Audit
+- name: CDH
+  cm.parcel: { product: CDH, version: 7.1.9-1.cdh7.1.9.p1000.59281103, remove_other_versions: true }
+- name: After the parcel
+  cm.config: { service: hdfs, values: { dfs.replication: 2 } }
+  requires: CDH
+- name: Brokers
+  cm.role: { service: audit, type: KAFKA_BROKER, hosts: [dr-w01.example.com], state: started }
+  requires: [Audit, CDH]
+",
+    );
+    project.drsync(&["check", "-i", "inv"]).expect(0);
 }

@@ -64,6 +64,12 @@ pub(crate) fn note(world: &mut World, place: Place, changed: &[Setting]) {
     command::note_check(world, visible);
 }
 
+/// Notes that something changed that may make roles stale, and makes none so here.
+pub(crate) fn announce(world: &mut World) {
+    let visible = world.now + world.faults.milliseconds("staleness_delay").unwrap_or(DELAY);
+    command::note_check(world, visible);
+}
+
 /// Notes that everything of a cluster runs what it should not run any more: another parcel.
 pub(crate) fn note_cluster(world: &mut World, cluster: &str) {
     let visible = world.now + world.faults.milliseconds("staleness_delay").unwrap_or(DELAY);

@@ -339,7 +339,8 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
         Verdict::Change => {}
     }
     // What is stale then is what counts, not what was foreseen.
-    let is_foreseen = instance.shared.kind.info().is_implied();
+    let later = |planned: &Delta| planned.differing().all(|a| matches!(a.after, Want::Later(_)));
+    let is_foreseen = instance.shared.kind.info().is_implied() || planned.is_some_and(later);
     if !moved
         && !is_foreseen
         && let Some(what) = planned.and_then(|planned| difference(planned, &delta))

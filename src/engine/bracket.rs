@@ -51,6 +51,8 @@ pub fn settle(inventory: &Inventory, prepared: &Prepared, planned: &mut [Planned
                 }
                 explain(&mut planned[at]);
             }
+            // What could not be seen is not in sync.
+            (Phase::Close, false) if !is_seen(&planned[at]) => {}
             (Phase::Close, false) => drop_step(&mut planned[at]),
         }
     }
@@ -140,6 +142,10 @@ fn concerns(guarded: Guarded, delta: Option<&Delta>) -> bool {
 fn is_astray(step: &Planned) -> bool {
     let tells_nothing = is_wait(step) && !step.address.key.ends_with("alive");
     !tells_nothing && step.verdict == Verdict::Change
+}
+
+fn is_seen(step: &Planned) -> bool {
+    matches!(step.verdict, Verdict::InSync | Verdict::Change)
 }
 
 fn is_wait(step: &Planned) -> bool {

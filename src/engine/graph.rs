@@ -300,7 +300,9 @@ impl<'a> Builder<'a> {
             let target = &instances[i].address.target;
             match on_target.get(target) {
                 Some(here) => {
-                    for first in here {
+                    // A resource may stand for two instances with others between them.
+                    let waits = |first: &&usize| needs(&instances[**first], &instances[i]);
+                    for first in here.iter().filter(|first| !waits(first)) {
                         self.edge(NodeIndex::new(*first), NodeIndex::new(i));
                     }
                 }
@@ -372,10 +374,10 @@ impl<'a> Builder<'a> {
         for (i, instance) in instances.iter().enumerate() {
             for need in &instance.shared.needs {
                 let key = (&instance.address.target, need.kind, need.key.as_deref());
-                // What needs this kind in turn comes after it, whatever else is of its kind.
+                // What comes after the restarts is no part of what comes before them.
                 let waits_itself = |first: &usize| {
                     let needs = &instances[*first].shared.needs;
-                    need.key.is_none() && needs.iter().any(|n| n.kind == instance.address.kind)
+                    need.key.is_none() && needs.iter().any(|n| n.kind == restart::KIND)
                 };
                 let firsts = providers.get(&key).into_iter().flatten();
                 for first in firsts.filter(|first| !waits_itself(first)) {
@@ -407,6 +409,26 @@ impl<'a> Builder<'a> {
             previous = Some(done);
         }
     }
+}
+
+/// True when `one` itself needs `other` on the same target.
+fn needs(one: &Instance, other: &Instance) -> bool {
+    let address = &other.address;
+    one.shared.needs.iter().any(|link| {
+        let is_key = match link.key.as_deref() {
+            None => true,
+            Some(key) => match key.strip_suffix('/') {
+                Some(service) => {
+                    let own = address.key.split_once(['/', ' ']).map_or(&*address.key, |(s, _)| s);
+                    own == service
+                }
+                None => key == &*address.key,
+            },
+        };
+        // What comes after the restarts comes after everything at its manager.
+        let is_before = link.kind == restart::KIND && address.kind.starts_with("cm.");
+        is_before || link.kind == address.kind && is_key
+    })
 }
 
 /// Returns the links that name a `kind[key]` no instance has.

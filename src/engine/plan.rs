@@ -103,6 +103,9 @@ pub fn decide(
         if delta.is_curable && moving.before(i) {
             delta = delta.postponed();
         }
+        if delta.verdict() == Verdict::InSync && awaits(prepared, &moving, i) {
+            foresee(&mut delta);
+        }
         if address.kind == restart::KIND {
             forecast.foresee(address.target.side(), &replies, &mut delta);
         }
@@ -177,6 +180,28 @@ impl Moving<'_> {
             (self.moved[at], self.told[at]) = (moved, true);
         }
         moved
+    }
+}
+
+/// True for the running state of a service or of roles when what should run is only made before it.
+fn awaits(prepared: &Prepared, moving: &Moving<'_>, i: usize) -> bool {
+    let made = |kind: &str| matches!(kind, "cm.role" | "cm.service");
+    let instance = &prepared.instances[i];
+    made(instance.address.kind)
+        && instance.address.key.ends_with("(state)")
+        && prepared.order.needed(Index::new(i)).any(|before| match prepared.order.point(before) {
+            Point::Instance(j) => {
+                made(prepared.instances[*j].address.kind) && moving.moved[before.index()]
+            }
+            _ => false,
+        })
+}
+
+/// Makes attributes that are as wished known only after apply.
+fn foresee(delta: &mut Delta) {
+    for attribute in &mut delta.attributes {
+        attribute.after = Want::Later("as it is found then".into());
+        attribute.differs = true;
     }
 }
 

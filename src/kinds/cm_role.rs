@@ -1,7 +1,7 @@
 //! `cm.role`: on which hosts a service has roles of a type, and that they run.
 //!
-//! `hosts` are all the hosts that have a role of this type: others lose theirs, after it was
-//! stopped. A role that is added is in the base group of its type and does not run yet; `state:
+//! `hosts` are all the hosts that have a role of this type, by the names the manager knows: others
+//! lose theirs, after it was stopped. A role that is added is in the base group of its type and does not run yet; `state:
 //! started` or `stopped` comes after the service's settings and starts or stops what is not so. A
 //! role cannot move: it is removed here and added there. Decommission a DataNode before it is
 //! removed (`cm.host`).
@@ -130,6 +130,13 @@ impl Kind for CmRole {
         if let Some(reason) = unknown_type(args, reply) {
             return Delta { refused: Some(reason), ..Delta::default() };
         }
+        if let Some(reason) = unknown_hosts(args, reply) {
+            return Delta::lacking(reason);
+        }
+        if let Some(role) = args.own(reply).find(|role| is_untold(role)) {
+            let said = format!("the manager does not know the state of {} itself", role.name);
+            return Delta::unknown(said);
+        }
         let mut delta = Delta::default();
         if let Some(hosts) = &args.hosts {
             let live = Live::Known(sorted(args.own(reply).map(|role| role.host)));
@@ -151,6 +158,11 @@ impl Kind for CmRole {
         };
         let mut calls = Vec::new();
         if args.hosts.is_some() {
+            let has = |host: &String| args.own(reply).any(|role| role.host == host);
+            let lacking = args.hosts.iter().flatten().filter(|host| !has(host));
+            let lacking: Vec<Arc<str>> = lacking.map(|host| Arc::from(host.as_str())).collect();
+            let role_type = Arc::from(args.role_type.as_str());
+            calls.extend((!lacking.is_empty()).then(|| Call::AddRoles(role_type, lacking)));
             let surplus = || args.own(reply).filter(|role| !args.wants_host(role.host));
             let running: Vec<Role<'_>> =
                 surplus().filter(|role| !matches!(role.state, "STOPPED" | "NA")).collect();
@@ -158,11 +170,6 @@ impl Kind for CmRole {
             calls.extend((!running.is_empty()).then_some(Call::RunRoles(false, running)));
             let surplus = names(surplus().collect());
             calls.extend((!surplus.is_empty()).then_some(Call::RemoveRoles(surplus)));
-            let has = |host: &String| args.own(reply).any(|role| role.host == host);
-            let lacking = args.hosts.iter().flatten().filter(|host| !has(host));
-            let lacking: Vec<Arc<str>> = lacking.map(|host| Arc::from(host.as_str())).collect();
-            let role_type = Arc::from(args.role_type.as_str());
-            calls.extend((!lacking.is_empty()).then(|| Call::AddRoles(role_type, lacking)));
         }
         if let Some(state) = args.state {
             let astray = names(args.astray(reply, state).collect());
@@ -187,6 +194,19 @@ impl Kind for CmRole {
     fn unsettles(args: &Args) -> Option<Unsettles> {
         args.hosts.is_some().then(|| Unsettles::Service(Arc::from(args.service.as_str())))
     }
+}
+
+/// States that tell nothing (CM API: `ApiRoleState`).
+fn is_untold(role: &Role<'_>) -> bool {
+    matches!(role.state, "UNKNOWN" | "HISTORY_NOT_AVAILABLE")
+}
+
+/// Names the declared hosts that the cluster does not have: roles elsewhere must not go for them.
+fn unknown_hosts(args: &Args, reply: &Reply) -> Option<String> {
+    let known: Vec<&str> = reply.texts("host/").map(|(name, _)| name).collect();
+    let unknown = args.hosts.iter().flatten().find(|host| !known.contains(&host.as_str()))?;
+    let near = did_you_mean(unknown, known).map(|near| format!("; {near}"));
+    Some(format!("the cluster has no host `{unknown}`{}", near.unwrap_or_default()))
 }
 
 fn unknown_type(args: &Args, reply: &Reply) -> Option<String> {

@@ -91,6 +91,10 @@ impl Kind for CmService {
                             be there";
                 problems.push(problem(&["state"], said, None));
             }
+            State::Started | State::Stopped if is_given => {
+                let said = "`display_name` goes with a `type`";
+                problems.push(problem(&["display_name"], said, None));
+            }
             State::Present if args.service_type.as_deref().unwrap_or_default().is_empty() => {
                 let hint = "such as `KAFKA`";
                 problems.push(problem(&["name"], "a service needs a `type`", Some(hint)));
@@ -177,6 +181,8 @@ impl Kind for CmService {
 
     fn needs(args: &Args) -> Vec<Link> {
         match args.runs() {
+            // A service goes before the parcel it runs from does.
+            false if args.state == State::Absent => Vec::new(),
             false => vec![Link::any("cm.parcel"), Link::any("cm.host")],
             true => vec![
                 Link::new("cm.service", args.name.clone()),

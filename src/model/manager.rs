@@ -100,7 +100,8 @@ pub enum Entity {
     /// The roles of a service (CM API: `ApiRole`).
     ///
     /// The reply has `role_types` (all the service has, separated by blanks), and a field
-    /// `role/NAME` for each role: its type, its host and its state, separated by `|`.
+    /// `role/NAME` for each role: its type, its host and its state, separated by `|`; and a field
+    /// `host/NAME` for each host of the cluster.
     Roles(Arc<str>),
     /// A host template (CM API: `ApiHostTemplate`).
     ///

@@ -299,12 +299,12 @@ impl Cm {
                         Entry::Occupied(known) => known.into_mut(),
                         Entry::Vacant(new) => new.insert(self.place(session, entity).await?),
                     };
+                    if let Some(touched) = unsettles(entity, call) {
+                        self.unsettle(session, touched).await;
+                    }
                     let what = format!("{}: {call}: {}", self.side, place.name);
                     let line = self.line(session, &what);
                     let called = cm_command::call(line, place, call).await;
-                    if let Some(touched) = unsettles(entity, call) {
-                        self.unsettle(touched);
-                    }
                     let is_idle = matches!(call, Call::AwaitIdle(_)) && called.is_ok();
                     self.is_idle.store(is_idle, Ordering::Relaxed);
                     if matches!(call, Call::SetRepositories(_) | Call::RefreshRepositories) {
@@ -325,11 +325,13 @@ impl Cm {
     }
 
     /// Notes a write after which the manager has to find out what is stale: `service`, if it is
-    /// known.
-    fn unsettle(&self, service: Option<&Arc<str>>) {
+    /// known. It is still to come.
+    async fn unsettle(&self, session: &Session, service: Option<&Arc<str>>) {
+        let old_checks = cm_staleness::checks(self.line(session, &self.side)).await.ok();
+        let stale = self.stale.lock().map(|stale| stale.clone()).unwrap_or_default();
         if let Ok(mut unsettled) = self.unsettled.lock() {
-            let stale = self.stale.lock().map(|stale| stale.clone()).unwrap_or_default();
-            *unsettled = Some(cm_staleness::one_more(unsettled.take(), service, &stale));
+            let writes = unsettled.take();
+            *unsettled = Some(cm_staleness::one_more(writes, service, &stale, old_checks));
         }
     }
 
@@ -367,7 +369,7 @@ impl Cm {
         let path = format!("{}{}?message={}", session.api, found.path, percent(message));
         match scope {
             ConfigScope::Manager => {}
-            scope => self.unsettle(scope.service()),
+            scope => self.unsettle(session, scope.service()).await,
         }
         self.http.put(&path, &json!({ "items": items })).await?;
         self.remember(&ledger_place(&session.identity, scope), entries);
@@ -401,6 +403,10 @@ fn unsettles<'a>(entity: &'a Entity, call: &Call) -> Option<Option<&'a Arc<str>>
         (Entity::RoleGroup(service, _), Call::MoveRoles(_) | Call::MoveToBase(_)) => {
             Some(Some(service))
         }
+        (
+            Entity::Roles(service) | Entity::Service(service),
+            Call::AddRoles(..) | Call::RemoveRoles(_) | Call::AddService(..) | Call::RemoveService,
+        ) => Some(Some(service)),
         (_, Call::Parcel(ParcelMove::Activate)) => Some(None),
         _ => None,
     }

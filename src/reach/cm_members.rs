@@ -8,7 +8,7 @@ use super::cm::items;
 use super::cm_command::{Line, adopt, run, run_roles};
 use super::cm_entity::{Place, field, known};
 use super::cm_replication;
-use super::cm_scope::{Overview, Session, listed, service, text};
+use super::cm_scope::{Overview, Session, listed, service, text, unknown};
 use super::failure::Failure;
 use crate::model::call::Call;
 use crate::model::question::{Field, Reply};
@@ -41,15 +41,34 @@ pub(super) fn role_fields(
     let mut types: Vec<&str> = groups.iter().filter_map(|group| text(group, "roleType")).collect();
     types.sort_unstable();
     types.dedup();
+    let hosts = listed(overview.hosts.as_ref(), "hosts")?;
     let mut fields = vec![field("role_types", Live::Known(Value::text(types.join(" "))))];
-    fields.extend(roles.iter().filter_map(|role| {
-        let at = role.get("hostRef")?;
-        let host = text(at, "hostname").or_else(|| text(at, "hostId"))?;
-        let told = format!("{}|{host}|{}", text(role, "type")?, text(role, "roleState")?);
-        let name = format!("role/{}", text(role, "name")?);
-        Some(Field { name: name.into(), live: Live::Known(Value::text(told)) })
+    for role in roles {
+        let told = role_told(role, hosts).ok_or_else(|| {
+            let name = text(role, "name").unwrap_or("a role");
+            unknown(&format!("the manager does not tell type, host and state of {name}"))
+        })?;
+        let name = format!("role/{}", text(role, "name").unwrap_or_default());
+        fields.push(Field { name: name.into(), live: Live::Known(Value::text(told)) });
+    }
+    let own = session.cluster.as_deref().ok();
+    let own = hosts.iter().filter(|host| {
+        let cluster = host.get("clusterRef").and_then(|at| text(at, "clusterName"));
+        cluster.is_some() && cluster == own
+    });
+    fields.extend(own.filter_map(|host| text(host, "hostname")).map(|name| Field {
+        name: format!("host/{name}").into(),
+        live: Live::Known(Value::text("own")),
     }));
     Ok(fields)
+}
+
+/// Returns type, host and state of a role; the host by its name, which older managers leave out.
+fn role_told(role: &Json, hosts: &[Json]) -> Option<String> {
+    let id = text(role.get("hostRef")?, "hostId");
+    let by_id = || hosts.iter().find(|host| text(host, "hostId") == id);
+    let name = text(role.get("hostRef")?, "hostname").or_else(|| text(by_id()?, "hostname"))?;
+    Some(format!("{}|{name}|{}", text(role, "type")?, text(role, "roleState")?))
 }
 
 /// Tells a host template.
@@ -114,9 +133,7 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         }
         Call::Run(is_on) => return switch(line, place, *is_on).await,
         Call::AddRoles(kind, hosts) => add_roles(line, place, kind, hosts).await?,
-        Call::RunRoles(is_on, roles) => {
-            return run_roles(line, place, if *is_on { "start" } else { "stop" }, roles).await;
-        }
+        Call::RunRoles(is_on, roles) => return switch_roles(line, place, *is_on, roles).await,
         Call::RemoveRoles(roles) => {
             let names: Vec<&str> = roles.iter().map(|role| &**role).collect();
             let body = json!({ "items": names });
@@ -148,6 +165,8 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
                 "url": &**url,
                 "username": &**user,
                 "password": password.reveal(),
+                // The login is the declared one, not one the manager makes for itself.
+                "clouderaManagerCreatedUser": false,
             });
             match is_new {
                 true => line.http.post(&list, Some(&peer)).await.map(drop)?,
@@ -176,6 +195,28 @@ async fn switch(line: Line<'_>, place: &Place, is_on: bool) -> Result<(), Failur
         }
     }
     run(line, &format!("{commands}/{word}"), None).await
+}
+
+/// Starts or stops roles. Commands that do so already are waited for first.
+async fn switch_roles(
+    line: Line<'_>,
+    place: &Place,
+    is_on: bool,
+    roles: &[Arc<str>],
+) -> Result<(), Failure> {
+    let (word, done) = if is_on { ("start", "STARTED") } else { ("stop", "STOPPED") };
+    if !adopt(line, &format!("{}/commands", place.path), word).await? {
+        return run_roles(line, place, word, roles).await;
+    }
+    let now = items(&line.get(&format!("{}/roles", place.path)).await?)?;
+    let is_done = |name: &Arc<str>| {
+        named(&now, name).is_some_and(|role| text(role, "roleState") == Some(done))
+    };
+    let left: Vec<Arc<str>> = roles.iter().filter(|name| !is_done(name)).cloned().collect();
+    match left.is_empty() {
+        true => Ok(()),
+        false => run_roles(line, place, word, &left).await,
+    }
 }
 
 async fn add_roles(

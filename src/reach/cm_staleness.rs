@@ -39,6 +39,8 @@ pub(super) struct Unsettled {
     pub(super) anything: bool,
     /// What was stale before them: it tells nothing of them.
     pub(super) before: HashSet<String>,
+    /// Checks that ran before the last of them, by id, if that is known: they tell nothing either.
+    pub(super) old_checks: Option<HashSet<i64>>,
 }
 
 impl Unsettled {
@@ -174,8 +176,8 @@ async fn settled(
     let told = line.about();
     let begun = Instant::now();
     let (mut pause, mut was_checking) = (Duration::from_millis(50), false);
-    // A check that runs at the first look may be that of an earlier write.
-    let mut old_checks: Option<HashSet<i64>> = None;
+    // Where it is not known, a check that runs at the first look may be that of an earlier write.
+    let mut old_checks = unsettled.as_ref().and_then(|writes| writes.old_checks.clone());
     let mut seen: Option<(Vec<String>, Instant)> = None;
     loop {
         let checks = checks(line).await?;
@@ -207,7 +209,7 @@ async fn settled(
 }
 
 /// Returns the ids of the commands that look for stale configuration just now.
-async fn checks(line: Line<'_>) -> Result<HashSet<i64>, Trouble> {
+pub(super) async fn checks(line: Line<'_>) -> Result<HashSet<i64>, Trouble> {
     let active = line.get("/cm/commands").await?;
     let active = active.get("items").and_then(Json::as_array).into_iter().flatten();
     let checks = active.filter(|command| text(command, "name") == Some(CHECK));
@@ -326,7 +328,7 @@ pub(super) fn earlier((age, services): (Duration, Vec<String>)) -> Unsettled {
     let since = now.checked_sub(age).unwrap_or(now);
     let anything = services.iter().any(String::is_empty);
     let expected = services.into_iter().filter(|name| !name.is_empty()).collect();
-    Unsettled { since, expected, anything, before: HashSet::new() }
+    Unsettled { since, expected, anything, before: HashSet::new(), old_checks: None }
 }
 
 /// Returns the writes as they are after one more, to `service`.
@@ -334,13 +336,16 @@ pub(super) fn one_more(
     writes: Option<Unsettled>,
     service: Option<&Arc<str>>,
     stale: &HashSet<String>,
+    old_checks: Option<HashSet<i64>>,
 ) -> Unsettled {
     let mut writes = writes.unwrap_or_else(|| Unsettled {
         since: Instant::now(),
         expected: HashSet::new(),
         anything: false,
         before: stale.clone(),
+        old_checks: None,
     });
+    writes.old_checks = old_checks;
     writes.since = Instant::now();
     writes.anything |= service.is_none();
     writes.expected.extend(service.map(|name| name.to_string()));

@@ -68,6 +68,7 @@ impl<'a> Wants<'a> {
             Entity::User(_) => self.users = true,
             Entity::Peer(_) => self.peers = true,
             Entity::Roles(service) | Entity::RoleGroup(service, _) => {
+                self.hosts |= matches!(entity, Entity::Roles(_));
                 self.services.insert(service);
                 self.groups.insert(service);
                 self.roles.insert(service);

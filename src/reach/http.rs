@@ -251,7 +251,11 @@ impl Http {
         if status == StatusCode::UNAUTHORIZED && !with_password {
             // The session ran out: log in again, once.
             self.has_session.store(false, Ordering::Relaxed);
-            let _login = self.login.lock().await;
+            // Whoever waited for a login that another one made holds the lock already.
+            let _login = match first {
+                Some(held) => held,
+                None => self.login.lock().await,
+            };
             return self.send(&method, path, body, true).await;
         }
         if status == StatusCode::UNAUTHORIZED {

@@ -7,6 +7,7 @@ use crate::answer::{Refusal, Reply};
 use crate::config;
 use crate::document::{list, list_mut, text, wrap};
 use crate::request::{Request, check_members};
+use crate::staleness;
 use crate::world::{Place, World};
 
 const MEMBERS: [&str; 6] = ["name", "roleType", "base", "config", "displayName", "serviceRef"];
@@ -167,5 +168,6 @@ fn set_group(world: &mut World, service: usize, role: &str, group: &str) -> Resu
     }
     owner["roles"][role]["group"] = json!(group);
     world.changed = true;
+    staleness::announce(world);
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::document::{entries, list, list_mut, text, wrap};
 use crate::naming::{base_group, role_name};
 use crate::request::{Request, check_members};
 use crate::seed::template::{add_base_groups, role_document};
+use crate::staleness;
 use crate::world::World;
 
 /// Adds services that have no roles yet.
@@ -47,6 +48,7 @@ pub(super) fn add_services(world: &mut World, cluster: &str, request: &Request) 
         world.changed = true;
         made.push(world.service(Some(cluster), name)?);
     }
+    staleness::announce(world);
     Ok(wrap(made.into_iter().map(|index| services::show(world, index, false)).collect()))
 }
 
@@ -69,6 +71,7 @@ pub(super) fn remove_service(world: &mut World, index: usize) -> Reply {
     }
     list_mut(world.state, "services").remove(index);
     world.changed = true;
+    staleness::announce(world);
     Ok(shown)
 }
 
@@ -107,6 +110,7 @@ pub(super) fn add_roles(world: &mut World, service: usize, request: &Request) ->
         world.changed = true;
         made.push(world.role(service, &own)?);
     }
+    staleness::announce(world);
     Ok(wrap(made.into_iter().map(|role| roles::show(world, service, role, false)).collect()))
 }
 
@@ -126,6 +130,7 @@ pub(super) fn remove_roles(world: &mut World, service: usize, names: &[String]) 
         list_mut(&mut world.state["services"][service], "roles").remove(role);
     }
     world.changed = true;
+    staleness::announce(world);
     Ok(wrap(gone))
 }
 
