@@ -147,7 +147,7 @@ fn m2_m5_m8_parcels_are_worked_on_by_one_server_and_both_run_in_the_end() {
 }
 
 #[test]
-fn m4_a_plain_setting_needs_no_maintenance_and_a_repository_as_a_setting_does() {
+fn m4_m10_a_plain_setting_needs_no_maintenance_a_repository_and_a_new_service_do() {
     let project = pair("", QUICK, KAFKA);
     let plan = run(&project, &["plan"]).expect(0);
     assert!(!plan.out.contains("cm.single_node"), "{}", plan.out);
@@ -163,6 +163,11 @@ fn m4_a_plain_setting_needs_no_maintenance_and_a_repository_as_a_setting_does() 
     project.file("inv/resources/all.yaml", KAFKA.to_string() + &urls);
     let plan = run(&project, &["plan"]).expect(0);
     in_order(&plan.out, &["cm.config[kafka]", STEPS[0], "cm.config[manager]", STEPS[12]]);
+    let service = "- cm.service: { name: audit, type: KAFKA }\n";
+    project.file("inv/resources/all.yaml", service);
+    let plan = run(&project, &["plan"]).expect(0);
+    in_order(&plan.out, &[STEPS[4], "cm.service[audit]", STEPS[5]]);
+    project.file("inv/resources/all.yaml", KAFKA.to_string() + &urls + service);
     run(&project, &["apply", "--yes"]).expect(0);
     is_whole(&project);
 }
