@@ -41,11 +41,16 @@ fn lose_race(world: &mut World, id: i64) {
     }
 }
 
-/// Notes that the manager looks for stale configuration until `visible`. It begins to do so in the
-/// second half of the time only: nothing tells of it right after a change.
+/// How long the check goes on once its findings show.
+const AFTERMATH: i64 = 1200;
+
+/// Notes that the manager looks for stale configuration, and has found it at `visible`. It begins to
+/// do so in the second half of the time only: nothing tells of it right after a change.
 pub(crate) fn note_check(world: &mut World, visible: i64) {
     let now = world.now;
-    let covers = |command: &&Value| command["name"] == CHECK && number(command, "end") >= visible;
+    let covers = |command: &&Value| {
+        command["name"] == CHECK && number(command, "end") >= visible + AFTERMATH
+    };
     if visible <= now || list(world.state, "commands").iter().any(|command| covers(&command)) {
         return;
     }
@@ -56,7 +61,7 @@ pub(crate) fn note_check(world: &mut World, visible: i64) {
         "name": CHECK,
         "parent": null,
         "start": now + (visible - now) / 2,
-        "end": visible,
+        "end": visible + AFTERMATH,
         "success": true,
         "message": "First reason why: com.cloudera.cmf.model.DbConfig.valueForDb has changed",
         "effect": "",
