@@ -75,13 +75,8 @@ fn resources() -> String {
     text
 }
 
-fn counters(manager: &Value) -> Value {
-    let answer = request(manager, "GET", "/sandbox/counters", "");
-    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
-}
-
-#[test]
-fn a_plan_of_a_large_manager_costs_few_requests_few_at_once_and_one_login() {
+/// A project with a large simulated manager, and an inventory that lacks its `pair.yaml`.
+fn wide() -> Project {
     let project = Project::new();
     project
         .file("sim/wide.json", cluster().to_string())
@@ -90,6 +85,17 @@ fn a_plan_of_a_large_manager_costs_few_requests_few_at_once_and_one_login() {
         .file("sim/resources/all.yaml", "[]\n")
         .file("inv/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
         .file("inv/resources/all.yaml", resources());
+    project
+}
+
+fn counters(manager: &Value) -> Value {
+    let answer = request(manager, "GET", "/sandbox/counters", "");
+    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+}
+
+#[test]
+fn a_plan_of_a_large_manager_costs_few_requests_few_at_once_and_one_login() {
+    let project = wide();
     served(&project, "sim", 1, |manager| {
         let text = |key: &str| manager[key].as_str().unwrap();
         let pair = format!(
@@ -131,14 +137,7 @@ fn a_plan_of_a_large_manager_costs_few_requests_few_at_once_and_one_login() {
 
 #[test]
 fn a_wrong_password_is_tried_once() {
-    let project = Project::new();
-    project
-        .file("sim/wide.json", cluster().to_string())
-        .file("sim/pair.yaml", SIMULATED)
-        .file("sim/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
-        .file("sim/resources/all.yaml", "[]\n")
-        .file("inv/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
-        .file("inv/resources/all.yaml", resources());
+    let project = wide();
     served(&project, "sim", 1, |manager| {
         let url = manager["url"].as_str().unwrap();
         let pair = format!(
@@ -153,14 +152,7 @@ fn a_wrong_password_is_tried_once() {
 
 #[test]
 fn p1_two_sides_that_lead_to_one_cluster_are_refused() {
-    let project = Project::new();
-    project
-        .file("sim/wide.json", cluster().to_string())
-        .file("sim/pair.yaml", SIMULATED)
-        .file("sim/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
-        .file("sim/resources/all.yaml", "[]\n")
-        .file("inv/hosts.yaml", "all: { children: { a: {}, b: {} } }\n")
-        .file("inv/resources/all.yaml", resources());
+    let project = wide();
     served(&project, "sim", 1, |manager| {
         let text = |key: &str| manager[key].as_str().unwrap();
         // Two addresses of one server.

@@ -156,10 +156,10 @@ impl Server {
         let (answer, changed) = match replacement(&faults) {
             Some((answer, false)) => (answer, false),
             Some((answer, true)) => {
-                let (_, changed) = self.serve(state, request, known, faults.clone());
+                let (_, changed) = self.serve(state, request, known, (faults.clone(), servers));
                 (answer, changed)
             }
-            None => self.serve(state, request, known, faults.clone()),
+            None => self.serve(state, request, known, (faults.clone(), servers)),
         };
         (doomed(answer, &faults), counted || changed)
     }
@@ -170,7 +170,7 @@ impl Server {
         state: &mut Value,
         request: &Request,
         known: bool,
-        faults: Faults,
+        (faults, servers): (Faults, Servers),
     ) -> (Answer, bool) {
         let segments = request.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -188,7 +188,7 @@ impl Server {
             user: &self.account.user,
             now: clock::now(),
             faults,
-            servers: Servers::look(&self.hosts),
+            servers,
             changed: false,
         };
         command::settle(&mut world);

@@ -17,7 +17,7 @@ use crate::lang::inventory::Inventory;
 use crate::lang::resource::Phase;
 use crate::model::change::Verdict;
 use crate::model::plan::Planned;
-use crate::model::{Delta, Diagnostic, Live, Target, Want};
+use crate::model::{Delta, Diagnostic, Live, Target};
 
 /// Why a step back is there although there is no work: shown with what differs.
 const LEFT: &str = "left in single-node mode";
@@ -166,13 +166,10 @@ fn foresee(step: &mut Planned) {
     if step.verdict != Verdict::InSync && !is_dark {
         return;
     }
-    for attribute in &mut delta.attributes {
-        if is_dark {
-            attribute.before = Live::Absent;
-        }
-        attribute.after = Want::Later("as it is found then".into());
-        attribute.differs = true;
+    if is_dark {
+        delta.attributes.iter_mut().for_each(|attribute| attribute.before = Live::Absent);
     }
+    delta.foresee();
     step.verdict = delta.verdict();
 }
 

@@ -8,7 +8,8 @@ use jiff::civil::{Time, Weekday};
 use crate::lang::inventory::Inventory;
 use crate::lang::pair::{Day, Window};
 use crate::model::Data;
-use crate::model::plan::Plan;
+use crate::model::kind_info::is_implied;
+use crate::model::plan::{Plan, Planned};
 
 /// Returns every reason why `plan` must not be applied at `now`.
 pub fn refusals(inventory: &Inventory, plan: &Plan, now: Timestamp) -> Vec<String> {
@@ -28,7 +29,7 @@ fn protected(plan: &Plan) -> Vec<String> {
 fn too_many_hosts(inventory: &Inventory, plan: &Plan) -> Vec<String> {
     let Some(limit) = &inventory.world.pair.policy.max_hosts else { return Vec::new() };
     let mut changed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let declared = |i: &&crate::model::plan::Planned| !i.address.kind.starts_with("cm.single_node");
+    let declared = |i: &&Planned| !is_implied(i.address.kind);
     for instance in plan.changes().filter(declared) {
         if let Some(host) = instance.address.target.host() {
             changed.entry(instance.address.target.side()).or_default().insert(host);

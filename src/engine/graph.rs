@@ -15,6 +15,7 @@ use petgraph::visit::EdgeRef;
 
 use super::instance::Instance;
 use super::restart;
+use crate::kinds::Link;
 use crate::lang::inventory::Inventory;
 use crate::lang::resource::{Phase, Resource};
 use crate::model::nearest::did_you_mean;
@@ -357,7 +358,7 @@ impl<'a> Builder<'a> {
         let mut providers: HashMap<(&Target, &str, Option<&str>), Vec<usize>> = HashMap::new();
         for (i, instance) in instances.iter().enumerate() {
             let address = &instance.address;
-            let service = address.key.split_once(['/', ' ']).map_or(&*address.key, |(s, _)| s);
+            let service = Link::service_of(&address.key);
             for key in [Some(&*address.key), None] {
                 if wanted.contains(&(address.kind, key)) {
                     providers.entry((&address.target, address.kind, key)).or_default().push(i);
@@ -415,19 +416,9 @@ impl<'a> Builder<'a> {
 fn needs(one: &Instance, other: &Instance) -> bool {
     let address = &other.address;
     one.shared.needs.iter().any(|link| {
-        let is_key = match link.key.as_deref() {
-            None => true,
-            Some(key) => match key.strip_suffix('/') {
-                Some(service) => {
-                    let own = address.key.split_once(['/', ' ']).map_or(&*address.key, |(s, _)| s);
-                    own == service
-                }
-                None => key == &*address.key,
-            },
-        };
         // What comes after the restarts comes after everything at its manager.
         let is_before = link.kind == restart::KIND && address.kind.starts_with("cm.");
-        is_before || link.kind == address.kind && is_key
+        is_before || link.names(address.kind, &address.key)
     })
 }
 

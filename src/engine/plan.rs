@@ -104,7 +104,7 @@ pub fn decide(
             delta = delta.postponed();
         }
         if delta.verdict() == Verdict::InSync && awaits(prepared, &moving, i) {
-            foresee(&mut delta);
+            delta.foresee();
         }
         if address.kind == restart::KIND {
             forecast.foresee(address.target.side(), &replies, &mut delta);
@@ -195,14 +195,6 @@ fn awaits(prepared: &Prepared, moving: &Moving<'_>, i: usize) -> bool {
             }
             _ => false,
         })
-}
-
-/// Makes attributes that are as wished known only after apply.
-fn foresee(delta: &mut Delta) {
-    for attribute in &mut delta.attributes {
-        attribute.after = Want::Later("as it is found then".into());
-        attribute.differs = true;
-    }
 }
 
 /// Two sides that lead to one cluster: what is declared for one would be done to the other.

@@ -32,7 +32,7 @@ use crate::format::setting::{Sort, normalise, unit};
 use crate::format::{hadoop_xml, properties, units};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
-use crate::model::manager::{Call, ConfigScope, Entity, ScopeConfig, Setting};
+use crate::model::manager::{Call, ConfigScope, Entity, REPOSITORIES, ScopeConfig, Setting};
 use crate::model::nearest::nearest;
 use crate::model::question::{Action, Argument, Question, Reply};
 use crate::model::{Attribute, Data, Delta, Live, Map, Node, Secret, Value, Want};
@@ -77,9 +77,6 @@ enum Unmanaged {
 
 /// What Cloudera Manager answers for sensitive values (CM 7).
 const REDACTED: &str = "REDACTED";
-
-/// The addresses of parcel repositories: each is declared on its own with `cm.parcel_repository`.
-const REPOSITORIES: &str = "REMOTE_PARCEL_REPO_URLS";
 
 /// Settings that Cloudera Manager sets by itself, or that are declared elsewhere.
 const GENERATED: [&str; 6] = [

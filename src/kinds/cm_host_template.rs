@@ -14,13 +14,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::shared::names::set_of;
 use super::shared::state::State;
 use super::{Kind, Link, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity};
 use crate::model::question::{Action, Question, Reply};
-use crate::model::{Attribute, Delta, Live, Value};
+use crate::model::{Attribute, Delta, Live};
 
 /// A host template.
 pub struct CmHostTemplate;
@@ -82,13 +83,13 @@ impl Kind for CmHostTemplate {
             return delta;
         }
         let live = match reply.field("name") {
-            Live::Known(_) => Live::Known(sorted(reply.texts("group/").map(|(_, group)| group))),
+            Live::Known(_) => Live::Known(set_of(reply.texts("group/").map(|(_, group)| group))),
             other => other,
         };
         let attribute = match args.state {
             State::Absent => Attribute::gone("role_groups", live),
             State::Present => {
-                let want = sorted(args.role_groups.iter().flatten().map(String::as_str));
+                let want = set_of(args.role_groups.iter().flatten().map(String::as_str));
                 Attribute::new("role_groups", live, want)
             }
         };
@@ -108,11 +109,4 @@ impl Kind for CmHostTemplate {
     fn needs(_: &Args) -> Vec<Link> {
         vec![Link::any("cm.role_group"), Link::any("cm.service")]
     }
-}
-
-fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Value {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    Value::List(names.into_iter().map(Value::text).collect())
 }

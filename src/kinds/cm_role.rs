@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::shared::parts;
+use super::shared::names::set_of;
+use super::shared::{parts, role_type};
 use super::{Kind, Link, Unsettles, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
@@ -127,8 +128,8 @@ impl Kind for CmRole {
         if let Some(delta) = unanswered(reply) {
             return delta;
         }
-        if let Some(reason) = unknown_type(args, reply) {
-            return Delta { refused: Some(reason), ..Delta::default() };
+        if let Some(reason) = role_type::unknown(&args.service, &args.role_type, reply) {
+            return Delta::refused(reason);
         }
         if let Some(reason) = unknown_hosts(args, reply) {
             return Delta::lacking(reason);
@@ -139,13 +140,13 @@ impl Kind for CmRole {
         }
         let mut delta = Delta::default();
         if let Some(hosts) = &args.hosts {
-            let live = Live::Known(sorted(args.own(reply).map(|role| role.host)));
-            let want = sorted(hosts.iter().map(String::as_str));
+            let live = Live::Known(set_of(args.own(reply).map(|role| role.host)));
+            let want = set_of(hosts.iter().map(String::as_str));
             delta.attributes.push(Attribute::new("hosts", live, want));
         }
         if let Some(state) = args.state {
             let name = if state == State::Started { "not started" } else { "not stopped" };
-            let live = Live::Known(sorted(args.astray(reply, state).map(|role| role.host)));
+            let live = Live::Known(set_of(args.astray(reply, state).map(|role| role.host)));
             delta.attributes.push(Attribute::new(name, live, Value::List(Vec::new())));
         }
         delta
@@ -207,22 +208,4 @@ fn unknown_hosts(args: &Args, reply: &Reply) -> Option<String> {
     let unknown = args.hosts.iter().flatten().find(|host| !known.contains(&host.as_str()))?;
     let near = did_you_mean(unknown, known).map(|near| format!("; {near}"));
     Some(format!("the cluster has no host `{unknown}`{}", near.unwrap_or_default()))
-}
-
-fn unknown_type(args: &Args, reply: &Reply) -> Option<String> {
-    let types = reply.text("role_types").ok().flatten().unwrap_or_default();
-    let types: Vec<&str> = types.split(' ').filter(|name| !name.is_empty()).collect();
-    if types.is_empty() || types.contains(&args.role_type.as_str()) {
-        return None;
-    }
-    let near = did_you_mean(&args.role_type, types).map(|near| format!("; {near}"));
-    let near = near.unwrap_or_default();
-    Some(format!("service `{}` has no role type `{}`{near}", args.service, args.role_type))
-}
-
-fn sorted<'a>(hosts: impl Iterator<Item = &'a str>) -> Value {
-    let mut hosts: Vec<&str> = hosts.collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    Value::List(hosts.into_iter().map(Value::text).collect())
 }

@@ -20,12 +20,13 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::shared::names::set_of;
+use super::shared::role_type;
 use super::shared::state::State;
 use super::{Kind, Link, Unsettles, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity, MANAGEMENT_SERVICE};
-use crate::model::nearest::did_you_mean;
 use crate::model::question::{Action, Question, Reply};
 use crate::model::{Attribute, Delta, Live, Value};
 
@@ -134,13 +135,16 @@ impl Kind for CmRoleGroup {
         let is_base = reply.text("base").ok().flatten().as_deref() == Some("true");
         if args.state == State::Absent {
             if is_base {
-                return refused(format!("`{}` is a base group: it cannot be removed", args.name));
+                return Delta::refused(format!(
+                    "`{}` is a base group: it cannot be removed",
+                    args.name
+                ));
             }
             let gone = Attribute::gone("role_type", live);
             return Delta { attributes: vec![gone], ..Delta::default() };
         }
         if let Some(reason) = hindrance(args, reply, &live, is_base) {
-            return refused(reason);
+            return Delta::refused(reason);
         }
         if let Some(reason) = lacking_roles(args, reply) {
             return Delta::lacking(reason);
@@ -155,10 +159,10 @@ impl Kind for CmRoleGroup {
         if let Some(hosts) = &args.hosts {
             let own = roles(reply).filter(|role| role.group == args.name);
             let live = match is_there {
-                true => Live::Known(sorted(own.map(|role| role.host))),
+                true => Live::Known(set_of(own.map(|role| role.host))),
                 false => Live::Absent,
             };
-            let want = sorted(hosts.iter().map(String::as_str));
+            let want = set_of(hosts.iter().map(String::as_str));
             delta.attributes.push(Attribute::new("hosts", live, want));
         }
         delta
@@ -212,10 +216,6 @@ impl Kind for CmRoleGroup {
     }
 }
 
-fn refused(reason: String) -> Delta {
-    Delta { refused: Some(reason), ..Delta::default() }
-}
-
 /// Says why the group cannot be what is declared, whatever comes before it.
 fn hindrance(args: &Args, reply: &Reply, live: &Live, is_base: bool) -> Option<String> {
     let (name, wanted) = (&args.name, args.role_type());
@@ -227,15 +227,7 @@ fn hindrance(args: &Args, reply: &Reply, live: &Live, is_base: bool) -> Option<S
             "`{name}` is a base group: it has every {wanted} that no other group has; name the \
              hosts of the other groups"
         )),
-        Live::Absent => {
-            let types = reply.text("role_types").ok().flatten().unwrap_or_default();
-            let types: Vec<&str> = types.split(' ').filter(|name| !name.is_empty()).collect();
-            (!types.is_empty() && !types.contains(&wanted)).then(|| {
-                let near = did_you_mean(wanted, types).map(|near| format!("; {near}"));
-                let near = near.unwrap_or_default();
-                format!("service `{}` has no role type `{wanted}`{near}", args.service)
-            })
-        }
+        Live::Absent => role_type::unknown(&args.service, wanted, reply),
         _ => None,
     }
 }
@@ -251,11 +243,4 @@ fn lacking_roles(args: &Args, reply: &Reply) -> Option<String> {
         let (service, role_type) = (&args.service, args.role_type());
         format!("service `{service}` has no {role_type} on {}", without.join(", "))
     })
-}
-
-fn sorted<'a>(hosts: impl Iterator<Item = &'a str>) -> Value {
-    let mut hosts: Vec<&str> = hosts.collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    Value::List(hosts.into_iter().map(Value::text).collect())
 }

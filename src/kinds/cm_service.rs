@@ -143,7 +143,7 @@ impl Kind for CmService {
                          changed",
                         args.name
                     );
-                    return Delta { refused: Some(said), ..Delta::default() };
+                    return Delta::refused(said);
                 }
                 delta.attributes.push(Attribute::new("type", live, Value::text(wanted)));
                 if let Some(shown) = &args.display_name {

@@ -16,13 +16,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::shared::names::set_of;
 use super::shared::state::State;
 use super::{Kind, argument, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity};
 use crate::model::question::{Action, Question, Reply};
-use crate::model::{Attribute, Delta, Live, Node, Secret, Value};
+use crate::model::{Attribute, Delta, Live, Node, Secret};
 
 /// A user of Cloudera Manager.
 pub struct CmUser;
@@ -99,7 +100,7 @@ impl Kind for CmUser {
         let live = match reply.field("roles") {
             Live::Known(roles) => {
                 let roles = roles.to_string();
-                Live::Known(sorted(roles.split(' ').filter(|role| !role.is_empty())))
+                Live::Known(set_of(roles.split(' ').filter(|role| !role.is_empty())))
             }
             other => other,
         };
@@ -109,9 +110,9 @@ impl Kind for CmUser {
         }
         if live == Live::Absent && args.password.is_none() {
             let said = format!("there is no user `{}`, and no `password` for a new one", args.name);
-            return Delta { refused: Some(said), ..Delta::default() };
+            return Delta::refused(said);
         }
-        let want = sorted(args.roles.iter().flatten().map(String::as_str));
+        let want = set_of(args.roles.iter().flatten().map(String::as_str));
         Delta { attributes: vec![Attribute::new("roles", live, want)], ..Delta::default() }
     }
 
@@ -127,11 +128,4 @@ impl Kind for CmUser {
         };
         vec![Action::Call(args.entity(), call)]
     }
-}
-
-fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Value {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    Value::List(names.into_iter().map(Value::text).collect())
 }

@@ -188,6 +188,21 @@ impl Link {
     pub fn any(kind: &'static str) -> Link {
         Link { kind, key: None }
     }
+
+    /// Returns the service that the instance with `key` belongs to, if it belongs to one: what
+    /// stands before the first slash or space.
+    pub fn service_of(key: &str) -> &str {
+        key.split_once(['/', ' ']).map_or(key, |(service, _)| service)
+    }
+
+    /// True if it names the instance `kind[key]`.
+    pub fn names(&self, kind: &str, key: &str) -> bool {
+        let is_key = |wanted: &str| match wanted.strip_suffix('/') {
+            Some(service) => Link::service_of(key) == service,
+            None => wanted == key,
+        };
+        self.kind == kind && self.key.as_deref().is_none_or(is_key)
+    }
 }
 
 /// Returns a problem with one argument.

@@ -276,7 +276,7 @@ impl Present {
 
     /// Returns why nothing may be written there.
     fn danger(&self, args: &Args) -> Option<Delta> {
-        let refused = |said: String| Some(Delta { refused: Some(said), ..Delta::default() });
+        let refused = |said: String| Some(Delta::refused(said));
         let (folder, file) = (self.folder_path(), &self.path);
         match (&self.folder, &self.file) {
             (Some(seen), _) if seen.sort != "directory" => {

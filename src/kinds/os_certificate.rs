@@ -353,18 +353,18 @@ impl Found {
         }
         let sort = stat.as_ref().map(|stat| &*stat.sort).unwrap_or_default();
         if !sort.starts_with("regular") && sort != "symbolic link" {
-            return Err(refused(format!("it is a {sort}, not a file")));
+            return Err(Delta::refused(format!("it is a {sort}, not a file")));
         }
         let bytes = bytes::read(&replies[1]).map_err(Delta::unknown)?;
         let bytes = bytes.ok_or_else(|| Delta::unknown("it went away while it was read"))?;
-        let held = Held::parse(&bytes).map_err(refused)?;
+        let held = Held::parse(&bytes).map_err(Delta::refused)?;
         let is_store = matches!(held.form, Form::Jks(_));
         match (args.format, is_store) {
-            (Format::Pem, true) => Err(refused("it is a Java key store, not a PEM file")),
-            (Format::Jks, false) => Err(refused("it is no Java key store")),
-            (_, false) if args.alias.is_some() => Err(refused("it is no Java key store")),
+            (Format::Pem, true) => Err(Delta::refused("it is a Java key store, not a PEM file")),
+            (Format::Jks, false) => Err(Delta::refused("it is no Java key store")),
+            (_, false) if args.alias.is_some() => Err(Delta::refused("it is no Java key store")),
             (_, true) if args.content.is_some() && args.alias.is_none() => {
-                Err(refused("it is a Java key store: which entry? add `alias`"))
+                Err(Delta::refused("it is a Java key store: which entry? add `alias`"))
             }
             _ => Ok(Found { stat, bytes: Some(bytes), held: Some(held) }),
         }
@@ -399,10 +399,6 @@ impl Found {
             (None, None) => Ok(held.certificates.clone()),
         }
     }
-}
-
-fn refused(said: impl Into<String>) -> Delta {
-    Delta { refused: Some(said.into()), ..Delta::default() }
 }
 
 /// Returns a certificate in short.

@@ -59,6 +59,24 @@ impl Selection for Everything {
     }
 }
 
+/// The sides at whose manager something is declared: what drsync declares by itself concerns those.
+struct Managed(Vec<Arc<str>>);
+
+impl Selection for Managed {
+    fn side(&self, side: &str) -> bool {
+        self.0.iter().any(|managed| **managed == *side)
+    }
+    fn host(&self, _: usize) -> bool {
+        true
+    }
+    fn managers(&self) -> bool {
+        true
+    }
+    fn resource(&self, _: &Resource) -> bool {
+        true
+    }
+}
+
 /// Expands all wanted resources, target by target in the order written. All mistakes go to
 /// `mistakes`.
 pub fn expand(
@@ -66,49 +84,19 @@ pub fn expand(
     wanted: &dyn Selection,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Vec<Declared> {
-    let world = &inventory.world;
     let mut expander = Expander::new(inventory);
     let mut declared = Vec::new();
     let (implied, chosen): (Vec<_>, Vec<_>) =
         inventory.resources.iter().enumerate().partition(|(_, r)| r.kind.is_implied());
-    for (index, resource) in chosen {
-        if !wanted.resource(resource) {
-            continue;
-        }
-        let on_side = |side: &Arc<str>| {
-            wanted.side(side)
-                && (resource.sides.is_empty() || resource.sides.iter().any(|(s, _)| s == side))
-        };
-        match resource.kind.home {
-            Home::Manager => {
-                let sides = world.pair.sides.iter().filter(|(side, _)| on_side(side));
-                for (side, body) in sides.filter(|_| wanted.managers()) {
-                    if body.manager.is_some() {
-                        let scope = Scope::of_side(world, side);
-                        expander.one(index, resource, &scope, &mut declared, mistakes);
-                    } else if resource.sides.iter().any(|(s, _)| s == side) {
-                        mistakes.push(no_manager(side, resource));
-                    }
-                }
-            }
-            Home::Host => {
-                for host in expander.hosts(resource) {
-                    let Some(side) = &world.side_of[host] else { continue };
-                    if on_side(side) && wanted.host(host) {
-                        let scope = expander.scope_of(host, side);
-                        expander.one(index, resource, &scope, &mut declared, mistakes);
-                    }
-                }
-            }
-        }
+    for (index, resource) in chosen.into_iter().filter(|(_, r)| wanted.resource(r)) {
+        expander.everywhere(index, resource, wanted, &mut declared, mistakes);
     }
-    let sides: Vec<Arc<str>> = world.pair.sides.keys().cloned().collect();
     let at_manager = |side: &&Arc<str>| {
         declared.iter().any(|d| matches!(&d.target, Target::Manager { side: own } if own == *side))
     };
-    let sides: Vec<&Arc<str>> = sides.iter().filter(at_manager).collect();
+    let managed = Managed(inventory.world.pair.sides.keys().filter(at_manager).cloned().collect());
     for (index, resource) in implied {
-        expander.implied(index, resource, &sides, &mut declared, mistakes);
+        expander.everywhere(index, resource, &managed, &mut declared, mistakes);
     }
     declared
 }
@@ -167,34 +155,38 @@ impl<'a> Expander<'a> {
             .clone()
     }
 
-    /// What drsync declares itself concerns the sides at whose manager something else is declared.
-    fn implied(
+    /// Expands a resource onto all its targets that are wanted.
+    fn everywhere(
         &mut self,
         index: usize,
         resource: &Resource,
-        sides: &[&Arc<str>],
+        wanted: &dyn Selection,
         declared: &mut Vec<Declared>,
         mistakes: &mut Vec<Diagnostic>,
     ) {
         let world = &self.inventory.world;
-        let is_for = |side: &Arc<str>| {
-            sides.contains(&side)
-                && (resource.sides.is_empty() || resource.sides.iter().any(|(s, _)| s == side))
-        };
+        let is_named = |side: &str| resource.sides.iter().any(|(named, _)| **named == *side);
+        let on_side =
+            |side: &str| wanted.side(side) && (resource.sides.is_empty() || is_named(side));
         match resource.kind.home {
             Home::Manager => {
-                for side in sides.iter().filter(|side| is_for(side)) {
-                    self.one(index, resource, &Scope::of_side(world, side), declared, mistakes);
+                let sides = world.pair.sides.iter().filter(|(side, _)| on_side(side));
+                for (side, body) in sides.filter(|_| wanted.managers()) {
+                    if body.manager.is_some() {
+                        let scope = Scope::of_side(world, side);
+                        self.one(index, resource, &scope, declared, mistakes);
+                    } else if is_named(side) {
+                        mistakes.push(no_manager(side, resource));
+                    }
                 }
             }
             Home::Host => {
                 for host in self.hosts(resource) {
-                    let Some(side) = world.side_of[host].as_ref().filter(|side| is_for(side))
-                    else {
-                        continue;
-                    };
-                    let scope = self.scope_of(host, side);
-                    self.one(index, resource, &scope, declared, mistakes);
+                    let Some(side) = &world.side_of[host] else { continue };
+                    if on_side(side) && wanted.host(host) {
+                        let scope = self.scope_of(host, side);
+                        self.one(index, resource, &scope, declared, mistakes);
+                    }
                 }
             }
         }

@@ -115,6 +115,11 @@ impl Delta {
         Delta { attributes: vec![whole], ..Delta::default() }
     }
 
+    /// Returns a delta that is refused for `reason`, whatever comes before it.
+    pub fn refused(reason: impl Into<String>) -> Delta {
+        Delta { refused: Some(reason.into()), ..Delta::default() }
+    }
+
     /// Returns a delta that is refused for `reason`, unless a step before it changes that.
     pub fn lacking(reason: impl Into<String>) -> Delta {
         Delta { refused: Some(reason.into()), is_curable: true, ..Delta::default() }
@@ -132,6 +137,15 @@ impl Delta {
             self.attributes.push(whole);
         }
         self
+    }
+
+    /// Makes the attributes known only when the turn of the instance has come: what is as wished
+    /// now need not be so then.
+    pub fn foresee(&mut self) {
+        for attribute in &mut self.attributes {
+            attribute.after = Want::Later("as it is found then".into());
+            attribute.differs = true;
+        }
     }
 
     /// Returns the verdict: the most severe thing that holds.

@@ -23,10 +23,15 @@ pub struct KindInfo {
 /// Kinds whose instances drsync declares by itself, from what `pair.yaml` says.
 const IMPLIED: [&str; 3] = ["cm.restart", "cm.single_node", "cm.single_node_gate"];
 
+/// True when drsync declares the instances of `kind` by itself, and nobody else can.
+pub fn is_implied(kind: &str) -> bool {
+    IMPLIED.contains(&kind)
+}
+
 impl KindInfo {
     /// True when drsync declares its instances by itself, and nobody else can.
     pub fn is_implied(&self) -> bool {
-        IMPLIED.contains(&self.name)
+        is_implied(self.name)
     }
 }
 

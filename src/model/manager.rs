@@ -26,6 +26,10 @@ pub enum ConfigScope {
     Role(Arc<str>, Arc<str>, Option<Arc<str>>),
 }
 
+/// The setting of Cloudera Manager that lists the addresses of parcel repositories (CM API:
+/// `/cm/config`). Each is declared on its own with `cm.parcel_repository`.
+pub const REPOSITORIES: &str = "REMOTE_PARCEL_REPO_URLS";
+
 /// The name under which the Cloudera Management Service goes (CM API: `/cm/service`).
 pub const MANAGEMENT_SERVICE: &str = "mgmt";
 

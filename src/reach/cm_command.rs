@@ -9,13 +9,13 @@ use tokio::time::sleep;
 use super::cm_entity::Place;
 use super::cm_gate::{self, Seen};
 use super::cm_members;
-use super::cm_parcel::{self, REPOSITORIES};
+use super::cm_parcel;
 use super::cm_scope::text;
 use super::cm_staleness::{Cure, cure};
 use super::failure::Failure;
 use super::http::{Http, Trouble};
 use super::progress::{Progress, Thing};
-use crate::model::manager::Call;
+use crate::model::manager::{Call, REPOSITORIES};
 use crate::model::quote::percent;
 
 /// Longest wait for a command: a decommission moves all blocks of a DataNode.
@@ -144,7 +144,7 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
     sent.map_err(Failure::from)
 }
 
-fn name_list(names: &[Arc<str>]) -> Value {
+pub(super) fn name_list(names: &[Arc<str>]) -> Value {
     json!({ "items": names.iter().map(|name| &**name).collect::<Vec<_>>() })
 }
 
@@ -155,18 +155,27 @@ fn tag_list(tags: &[(Arc<str>, Arc<str>)]) -> Value {
 /// Takes a host out of service or back in.
 async fn commission(line: Line<'_>, place: &Place, is_in: bool) -> Result<(), Failure> {
     let word = if is_in { "hostsRecommission" } else { "hostsDecommission" };
-    if adopt(line, "/cm/commands", word).await? {
-        let host = line.get(&place.path).await?;
-        let wanted = if is_in { "COMMISSIONED" } else { "DECOMMISSIONED" };
-        if text(&host, "commissionState") == Some(wanted) {
-            return Ok(());
-        }
+    let wanted = ("commissionState", if is_in { "COMMISSIONED" } else { "DECOMMISSIONED" });
+    if is_done_meanwhile(line, place, ("/cm/commands", word), wanted).await? {
+        return Ok(());
     }
     run(line, &format!("/cm/commands/{word}"), Some(&json!({ "items": [&place.name] }))).await
 }
 
-/// Waits for the commands with `word` in their names that run already, as `list` tells: they may well be those of
-/// a run that was interrupted. Returns whether there were any.
+/// Waits for the commands of `list` with `word` in their names that run already. Returns whether
+/// there were any, and the thing at `place` has `wanted` as the value of a member after them.
+pub(super) async fn is_done_meanwhile(
+    line: Line<'_>,
+    place: &Place,
+    (list, word): (&str, &str),
+    (member, wanted): (&str, &str),
+) -> Result<bool, Failure> {
+    Ok(adopt(line, list, word).await?
+        && text(&line.get(&place.path).await?, member) == Some(wanted))
+}
+
+/// Waits for the commands with `word` in their names that run already, as `list` tells: they may
+/// well be those of a run that was interrupted. Returns whether there were any.
 pub(super) async fn adopt(line: Line<'_>, list: &str, word: &str) -> Result<bool, Failure> {
     let active = line.get(list).await?;
     let active = active.get("items").and_then(Value::as_array).into_iter().flatten();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::cm_scope::{
-    Overview, Service, Session, host, listed, service, service_path, text, unknown,
+    Overview, Service, Session, distinct, host, listed, service, service_path, text, unknown,
 };
 use super::{cm_gate, cm_members, cm_parcel, cm_replication, cm_staleness};
 use crate::model::manager::Entity;
@@ -155,10 +155,8 @@ fn group_fields(service: &Service, name: &str) -> Result<Vec<Field>, Reply> {
         field("display_name", told("displayName")),
         field("base", Live::Known(Value::text(is_base.unwrap_or(false).to_string()))),
     ];
-    let mut types: Vec<&str> = groups.iter().filter_map(|group| text(group, "roleType")).collect();
-    types.sort_unstable();
-    types.dedup();
-    fields.push(field("role_types", Live::Known(Value::text(types.join(" ")))));
+    let types = distinct(groups, "roleType");
+    fields.push(field("role_types", Live::Known(Value::text(types))));
     fields.extend(roles.iter().filter_map(role_field));
     Ok(fields)
 }

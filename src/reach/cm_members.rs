@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::cm::items;
-use super::cm_command::{Line, adopt, run, run_roles};
+use super::cm_command::{Line, adopt, is_done_meanwhile, name_list, run, run_roles};
 use super::cm_entity::{Place, field, known};
 use super::cm_replication;
-use super::cm_scope::{Overview, Session, listed, service, text, unknown};
+use super::cm_scope::{Overview, Session, distinct, listed, service, text, unknown};
 use super::failure::Failure;
 use crate::model::call::Call;
 use crate::model::question::{Field, Reply};
@@ -38,11 +38,9 @@ pub(super) fn role_fields(
     let service = service(session, overview, name)?;
     let groups = listed(service.groups.as_ref(), "role config groups")?;
     let roles = listed(service.roles.as_ref(), "roles")?;
-    let mut types: Vec<&str> = groups.iter().filter_map(|group| text(group, "roleType")).collect();
-    types.sort_unstable();
-    types.dedup();
+    let types = distinct(groups, "roleType");
     let hosts = listed(overview.hosts.as_ref(), "hosts")?;
-    let mut fields = vec![field("role_types", Live::Known(Value::text(types.join(" "))))];
+    let mut fields = vec![field("role_types", Live::Known(Value::text(types)))];
     for role in roles {
         let told = role_told(role, hosts).ok_or_else(|| {
             let name = text(role, "name").unwrap_or("a role");
@@ -135,9 +133,8 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         Call::AddRoles(kind, hosts) => add_roles(line, place, kind, hosts).await?,
         Call::RunRoles(is_on, roles) => return switch_roles(line, place, *is_on, roles).await,
         Call::RemoveRoles(roles) => {
-            let names: Vec<&str> = roles.iter().map(|role| &**role).collect();
-            let body = json!({ "items": names });
-            line.http.post(&format!("{thing}/roles/bulkDelete"), Some(&body)).await?;
+            let path = format!("{thing}/roles/bulkDelete");
+            line.http.post(&path, Some(&name_list(roles))).await?;
         }
         Call::SetTemplate(is_new, groups) => {
             let groups = groups.iter().map(|group| json!({ "roleConfigGroupName": &**group }));
@@ -188,11 +185,8 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
 async fn switch(line: Line<'_>, place: &Place, is_on: bool) -> Result<(), Failure> {
     let (word, done) = if is_on { ("start", "STARTED") } else { ("stop", "STOPPED") };
     let commands = format!("{}/commands", place.path);
-    if adopt(line, &commands, word).await? {
-        let service = line.get(&place.path).await?;
-        if text(&service, "serviceState") == Some(done) {
-            return Ok(());
-        }
+    if is_done_meanwhile(line, place, (&commands, word), ("serviceState", done)).await? {
+        return Ok(());
     }
     run(line, &format!("{commands}/{word}"), None).await
 }

@@ -7,15 +7,12 @@ use tokio::time::sleep;
 
 use super::cm_command::Line;
 use super::cm_entity::{Place, field};
-use super::cm_scope::{Overview, listed, text, unknown};
+use super::cm_scope::{Overview, distinct, listed, text, unknown};
 use super::failure::Failure;
 use super::http::Trouble;
-use crate::model::manager::ParcelMove;
+use crate::model::manager::{ParcelMove, REPOSITORIES};
 use crate::model::question::{Field, Reply};
 use crate::model::{Live, Value};
-
-/// The setting of Cloudera Manager that lists the repositories.
-pub(super) const REPOSITORIES: &str = "REMOTE_PARCEL_REPO_URLS";
 
 /// Longest wait for one stage: a parcel has some ten gigabytes, and goes to every host.
 const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
@@ -51,9 +48,7 @@ pub(super) fn fields(
     version: &str,
 ) -> Result<Vec<Field>, Reply> {
     let parcels = listed(overview.parcels.as_ref(), "parcels")?;
-    let mut products: Vec<&str> = parcels.iter().filter_map(|p| text(p, "product")).collect();
-    products.sort_unstable();
-    products.dedup();
+    let products = distinct(parcels, "product");
     let own = parcels.iter().filter(|parcel| text(parcel, "product") == Some(product));
     let own: Vec<(&str, &Json)> = own.filter_map(|p| Some((text(p, "version")?, p))).collect();
     let is_it = |(listed, _): &&(&str, &Json)| *listed == version;
@@ -65,7 +60,7 @@ pub(super) fn fields(
     let errors = it.map(errors).unwrap_or_default();
     let mut fields = vec![
         field("stage", it.map_or(Live::Absent, stage)),
-        field("products", Live::Known(Value::text(products.join(" ")))),
+        field("products", Live::Known(Value::text(products))),
         field("errors", Live::Known(Value::text(errors))),
     ];
     fields.extend(own.iter().map(|(version, parcel)| Field {

@@ -98,6 +98,14 @@ pub(super) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key).and_then(Value::as_str)
 }
 
+/// Returns the values that `member` has in a list, each once and in order, with spaces between.
+pub(super) fn distinct(list: &[Value], member: &str) -> String {
+    let mut values: Vec<&str> = list.iter().filter_map(|item| text(item, member)).collect();
+    values.sort_unstable();
+    values.dedup();
+    values.join(" ")
+}
+
 pub(super) fn unknown(said: &str) -> Reply {
     Reply::Unknown(Arc::from(&*crate::model::secret::mask(said)))
 }
