@@ -60,6 +60,11 @@ fn a_killed_run_can_be_started_again() {
 #[test]
 fn the_second_of_two_applies_is_told_who_holds_the_lock() {
     let project = Project::demo();
+    // Commands of the manager that take a minute: the first run outlasts the second, however slow
+    // the machine is.
+    let pair = project.read("inventories/demo/pair.yaml");
+    let faults = "sandbox/dr.json, faults: [{ fault: command_ms, ms: 60000 }]";
+    project.file("inventories/demo/pair.yaml", pair.replace("sandbox/dr.json", faults));
     let (mut child, _err) = started(&project);
     let second = project.drsync(&[&APPLY[..], &["1"]].concat()).expect(6);
     assert!(second.err.contains(&format!("process {}", child.id())), "{}", second.err);
