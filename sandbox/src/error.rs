@@ -22,8 +22,15 @@ pub enum SandboxError {
         /// What is wrong with it.
         reason: String,
     },
-    /// No local port could be opened.
+    /// What keeps the state does not do so.
+    Storage {
+        /// What it said.
+        reason: String,
+    },
+    /// No port could be opened.
     Listen {
+        /// The address.
+        address: std::net::SocketAddr,
         /// What the operating system said.
         source: std::io::Error,
     },
@@ -48,8 +55,9 @@ impl fmt::Display for SandboxError {
                 write!(formatter, "{}: cannot {action}: {source}", path.display())
             }
             Self::Content { path, reason } => write!(formatter, "{}: {reason}", path.display()),
-            Self::Listen { source } => {
-                write!(formatter, "127.0.0.1: cannot open a port for a simulated manager: {source}")
+            Self::Storage { reason } => write!(formatter, "the state of the manager: {reason}"),
+            Self::Listen { address, source } => {
+                write!(formatter, "{address}: cannot open a port for a simulated manager: {source}")
             }
         }
     }
@@ -58,8 +66,8 @@ impl fmt::Display for SandboxError {
 impl std::error::Error for SandboxError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::File { source, .. } | Self::Listen { source } => Some(source),
-            Self::Content { .. } => None,
+            Self::File { source, .. } | Self::Listen { source, .. } => Some(source),
+            Self::Content { .. } | Self::Storage { .. } => None,
         }
     }
 }

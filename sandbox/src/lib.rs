@@ -50,4 +50,5 @@ mod world;
 pub use counters::Counters;
 pub use error::SandboxError;
 pub use manager::{Manager, ManagerSpec};
-pub use servers::ServerHost;
+pub use servers::{Running, ServerHost, Servers};
+pub use store::{Storage, Table};

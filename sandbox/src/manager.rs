@@ -1,5 +1,6 @@
 //! One simulated manager: how it is started, addressed and stopped.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::login::Account;
 use crate::seed::Seed;
 use crate::server::{Server, handle};
 use crate::servers::ServerHost;
-use crate::store::Store;
+use crate::store::{FileStore, Storage};
 use crate::wire::{Connection, FatefulListener};
 
 /// How long open requests may take once a manager is told to stop.
@@ -58,18 +59,33 @@ pub struct Manager {
 impl Manager {
     /// Binds a free port of 127.0.0.1 and serves it.
     pub async fn start(spec: ManagerSpec) -> Result<Manager, SandboxError> {
-        let failed = |source| SandboxError::Listen { source };
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        if let Some(parent) = spec.state.parent() {
+            let failed = |source| SandboxError::file(parent, "create", source);
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let store = Arc::new(FileStore::new(&spec.state, spec.servers.clone()));
+        Manager::start_on(spec, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), store).await
+    }
+
+    /// Binds `address` and serves it, with the state kept by `store`: the `state` and the `servers` of
+    /// `spec` are not looked at.
+    pub async fn start_on(
+        spec: ManagerSpec,
+        address: SocketAddr,
+        store: Arc<dyn Storage>,
+    ) -> Result<Manager, SandboxError> {
+        let failed = |source| SandboxError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let counters = Arc::new(LiveCounters::default());
-        let server = Server {
-            url: url.clone(),
-            store: Store::new(&spec.state),
-            catalogue: prepare(&spec)?,
-            account: Account::new(&spec.user, &spec.password),
-            hosts: spec.servers.clone(),
-            counters: Arc::clone(&counters),
-        };
+        let account = Account::new(&spec.user, &spec.password);
+        let kept = Arc::clone(&store);
+        // Some stores wait for their database, which no asynchronous task may do.
+        let prepared = tokio::task::spawn_blocking(move || prepare(&spec, &*kept)).await;
+        let gone = |_| SandboxError::Storage { reason: "it could not be prepared".into() };
+        let catalogue = prepared.map_err(gone)??;
+        let server =
+            Server { url: url.clone(), catalogue, store, account, counters: Arc::clone(&counters) };
         let application = Router::new()
             .fallback(handle)
             .with_state(Arc::new(server))
@@ -105,21 +121,16 @@ impl Manager {
     }
 }
 
-/// Makes sure of the state file and loads the catalogue for it.
-fn prepare(spec: &ManagerSpec) -> Result<Catalogue, SandboxError> {
+/// Makes sure of the state and loads the catalogue for it.
+fn prepare(spec: &ManagerSpec, store: &dyn Storage) -> Result<Catalogue, SandboxError> {
     if let Some(reason) = spec.faults.iter().find_map(control::objection) {
         return Err(SandboxError::content(&spec.seed, format!("faults given with it: {reason}")));
     }
     let seed = Seed::read(&spec.seed)?;
     let mut catalogue = Catalogue::load(&spec.catalogue)?;
-    if let Some(parent) = spec.state.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|source| SandboxError::file(parent, "create", source))?;
-    }
-    let store = Store::new(&spec.state);
     let current =
         |state: &Value| text(state, "seedSha256") == seed.sha256 && number(state, "format") == 1;
-    store.create(current, || seed.state(&spec.side))?;
+    store.create(&current, &|| seed.state(&spec.side))?;
     store.with(|state| {
         catalogue.learn(state);
         let given = json!(spec.faults);

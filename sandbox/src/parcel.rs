@@ -186,17 +186,21 @@ fn retire(world: &mut World, cluster: &str, product: &str, active: &str) {
     }
 }
 
+/// The products and versions that the declared repositories hold.
+pub(crate) fn offered(world: &World) -> Vec<(String, String)> {
+    let urls = world.state["settings"]["REMOTE_PARCEL_REPO_URLS"].as_str().unwrap_or_default();
+    let urls: Vec<&str> = urls.split(',').map(plain).collect();
+    let held = world.state["remoteParcels"].as_object().into_iter().flatten();
+    let held = held.filter(|(url, _)| urls.contains(&plain(url)));
+    let parcels = held.flat_map(|(_, parcels)| parcels.as_array().into_iter().flatten());
+    let name = |parcel| (text(parcel, "product").to_owned(), text(parcel, "version").to_owned());
+    parcels.map(name).collect()
+}
+
 /// Looks into the declared repositories: parcels that are new there can be downloaded, those that
 /// are gone and were not downloaded are forgotten.
 pub(crate) fn refresh(world: &mut World) {
-    let urls = world.state["settings"]["REMOTE_PARCEL_REPO_URLS"].as_str().unwrap_or_default();
-    let urls: Vec<String> = urls.split(',').map(|url| plain(url).to_owned()).collect();
-    let held = world.state["remoteParcels"].as_object().into_iter().flatten();
-    let held = held.filter(|(url, _)| urls.iter().any(|listed| listed == plain(url)));
-    let offered: Vec<(String, String)> = held
-        .flat_map(|(_, parcels)| parcels.as_array().into_iter().flatten())
-        .map(|parcel| (text(parcel, "product").to_owned(), text(parcel, "version").to_owned()))
-        .collect();
+    let offered = offered(world);
     for cluster in list_mut(world.state, "clusters") {
         let parcels = list_mut(cluster, "products");
         let name = |parcel: &Value| {

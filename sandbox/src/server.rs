@@ -14,13 +14,14 @@ use crate::clock;
 use crate::command;
 use crate::control;
 use crate::counters::LiveCounters;
+use crate::digest::sha256_hex;
 use crate::document::{flag, number};
 use crate::fault::Faults;
 use crate::login::{Account, Login};
 use crate::request::Request;
 use crate::routes;
-use crate::servers::{ServerHost, Servers};
-use crate::store::Store;
+use crate::servers::Servers;
+use crate::store::Storage;
 use crate::wire::{Connection, Fate};
 use crate::world::World;
 
@@ -30,11 +31,9 @@ const BODY_LIMIT: usize = 64 << 20;
 /// What all requests to one manager share.
 pub(crate) struct Server {
     pub(crate) url: String,
-    pub(crate) store: Store,
+    pub(crate) store: Arc<dyn Storage>,
     pub(crate) catalogue: Catalogue,
     pub(crate) account: Account,
-    /// The hosts of the manager's servers.
-    pub(crate) hosts: Vec<ServerHost>,
     pub(crate) counters: Arc<LiveCounters>,
 }
 
@@ -117,6 +116,8 @@ impl Server {
             "path": request.path,
             "query": request.query,
             "status": status,
+            // Tells one request from another, and nothing of the secrets in it.
+            "body": sha256_hex(&request.body).get(..16),
         }));
         match recorded {
             Ok(()) => outcome,
@@ -147,7 +148,12 @@ impl Server {
             let (reply, changed) = control::route(state, request, self.counters.snapshot());
             return (whole(reply.into()), changed);
         }
-        let servers = Servers::look(&self.hosts);
+        let servers = match self.store.servers() {
+            Ok(servers) => servers,
+            Err(error) => {
+                return (whole(Answer::from(Reply::Err(failure(&error.to_string())))), false);
+            }
+        };
         if !servers.is_up() {
             // What a balancer says when no server answers it.
             return (whole(Answer::page(503, "503 Service Unavailable")), false);
@@ -186,6 +192,7 @@ impl Server {
             catalogue: &self.catalogue,
             url: &self.url,
             user: &self.account.user,
+            store: &*self.store,
             now: clock::now(),
             faults,
             servers,

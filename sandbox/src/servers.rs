@@ -1,6 +1,7 @@
 //! The servers of a simulated manager, each on a simulated host: they run where their unit does, with
 //! the options it was started with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -18,22 +19,26 @@ pub struct ServerHost {
     pub root: PathBuf,
 }
 
-/// What a server does.
+/// A server that runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Running {
-    pub(crate) name: String,
+pub struct Running {
+    /// Its name.
+    pub name: String,
     /// It was started with `haMode=true`.
-    pub(crate) ha_mode: bool,
+    pub ha_mode: bool,
     /// It answers already.
-    is_up: bool,
+    pub is_up: bool,
 }
 
 /// The servers of one manager just now.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Servers {
+pub struct Servers {
     /// The names of all, running or not.
-    pub(crate) all: Vec<String>,
-    pub(crate) running: Vec<Running>,
+    pub all: Vec<String>,
+    /// Those that run.
+    pub running: Vec<Running>,
+    /// When each was seen last, in milliseconds since 1970, where they note that themselves.
+    pub seen: BTreeMap<String, i64>,
 }
 
 impl Servers {
@@ -42,6 +47,7 @@ impl Servers {
         Servers {
             all: hosts.iter().map(|host| host.name.clone()).collect(),
             running: hosts.iter().filter_map(running).collect(),
+            seen: BTreeMap::new(),
         }
     }
 

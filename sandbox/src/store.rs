@@ -1,4 +1,5 @@
-//! The state file of one manager, shared safely between processes.
+//! Where the servers of a manager keep what they share: the state file of one manager, shared safely
+//! between processes, or another [`Storage`].
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -9,6 +10,76 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::error::SandboxError;
+use crate::servers::{ServerHost, Servers};
+
+/// Where the servers of one manager keep what they share.
+pub trait Storage: Send + Sync {
+    /// Creates the state when there is none, or when `keep` refuses the one there is.
+    fn create(
+        &self,
+        keep: &dyn Fn(&Value) -> bool,
+        make: &dyn Fn() -> Value,
+    ) -> Result<(), SandboxError>;
+
+    /// Runs `work` on the newest state while no other server can; a changed state, which `work`
+    /// reports, is kept before this returns.
+    fn work(&self, work: &mut dyn FnMut(&mut Value) -> bool) -> Result<(), SandboxError>;
+
+    /// Adds one line to the record of requests.
+    fn record(&self, line: &Value) -> Result<(), SandboxError>;
+
+    /// Returns the manager's servers just now.
+    fn servers(&self) -> Result<Servers, SandboxError>;
+
+    /// Writes the new ones of `rows` as every server that runs with `haMode=true` does, all at the
+    /// same time. No two rows of a table are alike: returns what the database says to the second.
+    fn add_rows(&self, table: Table, rows: &[(String, String)]) -> Result<(), String>;
+}
+
+/// A table that servers write by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// Which versions of products there are: product and version.
+    Releases,
+    /// The services: cluster and name.
+    Services,
+}
+
+impl Table {
+    /// Its name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Releases => "releases",
+            Table::Services => "services",
+        }
+    }
+
+    /// The names of its two columns.
+    pub fn columns(self) -> [&'static str; 2] {
+        match self {
+            Table::Releases => ["product", "version"],
+            Table::Services => ["cluster", "name"],
+        }
+    }
+}
+
+impl dyn Storage + '_ {
+    /// Runs `work`, whose second answer says whether it changed the state, as [`Storage::work`]
+    /// does, and returns its first.
+    pub(crate) fn with<R>(
+        &self,
+        work: impl FnOnce(&mut Value) -> (R, bool),
+    ) -> Result<R, SandboxError> {
+        let (mut work, mut answer) = (Some(work), None);
+        self.work(&mut |state| {
+            let Some(work) = work.take() else { return false };
+            let (given, changed) = work(state);
+            answer = Some(given);
+            changed
+        })?;
+        answer.ok_or_else(|| SandboxError::Storage { reason: "no state was worked on".into() })
+    }
+}
 
 /// What tells one version of the state file from another: the generation kept in the lock file,
 /// and, for people who edit or delete the file by hand, its time and length.
@@ -19,65 +90,25 @@ struct Stamp {
     length: u64,
 }
 
-/// The state file and the copy of it in memory.
-pub(crate) struct Store {
+/// The state file and the copy of it in memory, for servers on simulated hosts.
+pub(crate) struct FileStore {
+    hosts: Vec<ServerHost>,
     path: PathBuf,
     lock_path: PathBuf,
     log_path: PathBuf,
     loaded: Mutex<Option<(Stamp, Value)>>,
 }
 
-impl Store {
+impl FileStore {
     /// A store over a state file, which need not exist yet.
-    pub(crate) fn new(path: &Path) -> Store {
-        Store {
+    pub(crate) fn new(path: &Path, hosts: Vec<ServerHost>) -> FileStore {
+        FileStore {
+            hosts,
             path: path.to_owned(),
             lock_path: beside(path, ".lock"),
             log_path: beside(path, ".requests.jsonl"),
             loaded: Mutex::new(None),
         }
-    }
-
-    /// Creates the state when there is none, or when `keep` refuses the one there is.
-    pub(crate) fn create(
-        &self,
-        keep: impl FnOnce(&Value) -> bool,
-        make: impl FnOnce() -> Value,
-    ) -> Result<(), SandboxError> {
-        let mut lock = self.lock()?;
-        if let Ok(state) = self.read()
-            && keep(&state)
-        {
-            return Ok(());
-        }
-        self.write(&mut lock, &make()).map(drop)
-    }
-
-    /// Runs `work` on the newest state while no other process can; a changed state, which
-    /// `work` reports by its second answer, is on disk before this returns.
-    pub(crate) fn with<R>(
-        &self,
-        work: impl FnOnce(&mut Value) -> (R, bool),
-    ) -> Result<R, SandboxError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lock = self.lock()?;
-        let stamp = self.stamp(&mut lock)?;
-        let mut state = match loaded.take() {
-            Some((known, state)) if known == stamp => state,
-            _ => self.read()?,
-        };
-        let (answer, changed) = work(&mut state);
-        let stamp = if changed { self.write(&mut lock, &state)? } else { stamp };
-        *loaded = Some((stamp, state));
-        Ok(answer)
-    }
-
-    /// Appends one line to the record of requests.
-    pub(crate) fn record(&self, line: &Value) -> Result<(), SandboxError> {
-        let failed = |source| SandboxError::file(&self.log_path, "write", source);
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(&self.log_path).map_err(failed)?;
-        file.write_all(format!("{line}\n").as_bytes()).map_err(failed)
     }
 
     /// The exclusive lock, held until the file is dropped.
@@ -126,6 +157,58 @@ impl Store {
         let noted = lock.set_len(0).and_then(|()| lock.rewind());
         noted.and_then(|()| lock.write_all(generation.to_string().as_bytes())).map_err(failed)?;
         self.stamp(lock)
+    }
+}
+
+impl Storage for FileStore {
+    fn create(
+        &self,
+        keep: &dyn Fn(&Value) -> bool,
+        make: &dyn Fn() -> Value,
+    ) -> Result<(), SandboxError> {
+        let mut lock = self.lock()?;
+        if let Ok(state) = self.read()
+            && keep(&state)
+        {
+            return Ok(());
+        }
+        self.write(&mut lock, &make()).map(drop)
+    }
+
+    fn work(&self, work: &mut dyn FnMut(&mut Value) -> bool) -> Result<(), SandboxError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lock = self.lock()?;
+        let stamp = self.stamp(&mut lock)?;
+        let mut state = match loaded.take() {
+            Some((known, state)) if known == stamp => state,
+            _ => self.read()?,
+        };
+        let stamp = if work(&mut state) { self.write(&mut lock, &state)? } else { stamp };
+        *loaded = Some((stamp, state));
+        Ok(())
+    }
+
+    fn record(&self, line: &Value) -> Result<(), SandboxError> {
+        let failed = |source| SandboxError::file(&self.log_path, "write", source);
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(&self.log_path).map_err(failed)?;
+        file.write_all(format!("{line}\n").as_bytes()).map_err(failed)
+    }
+
+    fn servers(&self) -> Result<Servers, SandboxError> {
+        Ok(Servers::look(&self.hosts))
+    }
+
+    fn add_rows(&self, table: Table, rows: &[(String, String)]) -> Result<(), String> {
+        let [one, other] = table.columns();
+        match rows.first() {
+            Some((first, second)) if Servers::look(&self.hosts).race() => Err(format!(
+                "ERROR: duplicate key value violates unique constraint \"{}_{one}_{other}_key\" \
+                 Detail: Key ({one}, {other})=({first}, {second}) already exists.",
+                table.name()
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

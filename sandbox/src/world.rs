@@ -7,6 +7,7 @@ use crate::catalogue::{Catalogue, role_scope, service_scope};
 use crate::document::{list, list_mut, map_mut, text};
 use crate::fault::Faults;
 use crate::servers::Servers;
+use crate::store::Storage;
 
 /// One request's view of the manager.
 pub(crate) struct World<'a> {
@@ -19,6 +20,8 @@ pub(crate) struct World<'a> {
     /// Milliseconds since 1970.
     pub(crate) now: i64,
     pub(crate) faults: Faults,
+    /// What the servers write beside the state.
+    pub(crate) store: &'a dyn Storage,
     /// The manager's servers on their hosts.
     pub(crate) servers: Servers,
     /// Whether the state must be written back.

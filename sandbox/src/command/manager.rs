@@ -6,6 +6,8 @@ use super::order::{Outcome, Share, add, prune, refuse_duplicate};
 use super::show;
 use crate::answer::Reply;
 use crate::document::{list, list_mut, number};
+use crate::parcel;
+use crate::store::Table;
 use crate::world::World;
 
 /// What looks for stale configuration after a change.
@@ -22,22 +24,22 @@ pub(crate) fn submit_on_manager(
     prune(world);
     let outcome = Outcome::of(world, 0);
     let top = add(world, name, &manager, Value::Null, outcome, Share::Top(effect));
-    if world.servers.race() {
-        lose_race(world, top);
+    if effect == "refreshParcels" {
+        let offered = parcel::offered(world);
+        if let Err(said) = world.store.add_rows(Table::Releases, &offered) {
+            fail(world, top, &said);
+        }
     }
     show(world, top, false)
 }
 
-/// Two servers write the same rows, and the database takes them from one only.
-fn lose_race(world: &mut World, id: i64) {
+/// Two servers wrote the same rows, and the database took them from one only.
+fn fail(world: &mut World, id: i64, said: &str) {
     let commands = list_mut(world.state, "commands").iter_mut();
     for command in commands.filter(|command| number(command, "id") == id) {
         command["success"] = json!(false);
         command["effect"] = json!("");
-        command["message"] = json!(
-            "ERROR: duplicate key value violates unique constraint \"releases_product_version_key\" \
-             Detail: Key (product, version)=(CDH, 7.1.9) already exists."
-        );
+        command["message"] = json!(said);
     }
 }
 

@@ -89,9 +89,10 @@ fn instances(world: &World) -> Vec<Value> {
     let names = world.servers.all.iter();
     let seen = |name: &String| world.servers.running.iter().any(|running| running.name == *name);
     names
-        .map(|name| match seen(name) {
-            true => instance(name, &uuid(name), &iso(world.now)),
-            false => instance(name, &uuid(name), "2026-01-01T00:00:00.000Z"),
+        .map(|name| match (world.servers.seen.get(name), seen(name)) {
+            (Some(at), _) => instance(name, &uuid(name), &iso(*at)),
+            (None, true) => instance(name, &uuid(name), &iso(world.now)),
+            (None, false) => instance(name, &uuid(name), "2026-01-01T00:00:00.000Z"),
         })
         .collect()
 }
