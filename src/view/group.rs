@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use indexmap::IndexMap;
 
 use crate::model::change::Verdict;
+use crate::model::kind_info;
 use crate::model::plan::Planned;
 use crate::model::{Live, Value, Want};
 
@@ -18,12 +19,21 @@ pub struct Group<'a> {
 }
 
 /// Groups `instances`, keeping the order of the first of each group.
+///
+/// What comes after a step that drsync declared itself for the manager of its side, such as stopping
+/// a server, is told after it: it joins no group that was told before.
 pub fn groups<'a>(instances: impl Iterator<Item = &'a Planned>) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut steps: HashMap<&str, usize> = HashMap::new();
     for instance in instances {
+        let after = steps.get(&**instance.address.target.side()).copied().unwrap_or_default();
+        if kind_info::is_implied(instance.address.kind) {
+            steps.insert(instance.address.target.side(), groups.len());
+        }
         let same = known.entry(fingerprint(instance)).or_default();
-        match same.iter().find(|i| tells_same(groups[**i].first, instance)) {
+        let joins = |i: &&usize| **i >= after && tells_same(groups[**i].first, instance);
+        match same.iter().find(joins) {
             Some(i) => groups[*i].members.push(instance),
             None => {
                 same.push(groups.len());
