@@ -21,26 +21,35 @@ pub struct Laboratory {
 impl Laboratory {
     /// Returns the laboratory; says so and returns `None` where there is none.
     pub fn find() -> Option<Laboratory> {
-        let Some(folder) = std::env::var_os("DRSYNC_LAB").map(PathBuf::from) else {
-            super::lab::skipped("there is no laboratory of real hosts (`tests/run` brings one up)");
+        Laboratory::named("DRSYNC_LAB")
+    }
+
+    /// Returns the laboratory whose folder is in the environment variable `name`.
+    pub fn named(name: &str) -> Option<Laboratory> {
+        let Some(folder) = std::env::var_os(name).map(PathBuf::from) else {
+            super::lab::skipped(&format!("{name} names no laboratory (`tests/run` brings it up)"));
             return None;
         };
-        let env = std::fs::read_to_string(folder.join("env")).unwrap();
-        let value = |name: &str| {
-            let line = env.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
-            line.unwrap_or_else(|| panic!("{name} in {env}")).trim_matches('"').to_string()
-        };
-        let hosts = value("HOSTS");
-        let hosts = hosts.split(' ').filter_map(|pair| pair.split_once('='));
-        let laboratory = Laboratory {
-            namespace: value("NETNS"),
-            hosts: hosts.map(|(name, address)| (name.into(), address.into())).collect(),
+        let mut laboratory = Laboratory {
+            namespace: String::new(),
+            hosts: Vec::new(),
             project: Project::new(),
             folder,
         };
+        laboratory.namespace = laboratory.value("NETNS");
+        let hosts = laboratory.value("HOSTS");
+        let hosts = hosts.split(' ').filter_map(|pair| pair.split_once('='));
+        laboratory.hosts = hosts.map(|(name, address)| (name.into(), address.into())).collect();
         std::fs::create_dir_all(laboratory.project.path("run")).unwrap();
         std::fs::create_dir_all(laboratory.project.path("home")).unwrap();
         Some(laboratory)
+    }
+
+    /// Returns a value of the laboratory's file `env`.
+    pub fn value(&self, name: &str) -> String {
+        let env = std::fs::read_to_string(self.folder.join("env")).unwrap();
+        let line = env.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("{name} in {env}")).trim_matches('"').to_string()
     }
 
     /// Returns a file of the laboratory as text: `key`, `known_hosts`, …

@@ -172,7 +172,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Looks again until `done`, for `longest` at the most.
-pub fn wait_until(longest: Duration, done: impl Fn() -> bool) -> bool {
+pub fn wait_until(longest: Duration, mut done: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + longest;
     while !done() {
         if Instant::now() > end {
