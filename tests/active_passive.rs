@@ -105,20 +105,21 @@ fn in_order(text: &str, words: &[&str]) {
     }
 }
 
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     "01: start the server]   dr/dr-cm1",
-    "02: stop the server]   dr/dr-cm2",
-    "03: set haMode=false]   dr/dr-cm1",
-    "04: restart the server with haMode=false]   dr/dr-cm1",
-    "05: the manager answers]",
-    "06: start the server]   dr/dr-cm1",
-    "07: the manager answers]",
-    "08: no command runs]",
-    "09: set haMode=true]   dr/dr-cm1",
-    "10: restart the server with haMode=true]   dr/dr-cm1",
-    "11: the manager answers]",
-    "12: start the server]   dr/dr-cm2",
-    "13: both servers are alive]",
+    "02: no command runs]",
+    "03: stop the server]   dr/dr-cm2",
+    "04: set haMode=false]   dr/dr-cm1",
+    "05: restart the server with haMode=false]   dr/dr-cm1",
+    "06: the manager answers]",
+    "07: start the server]   dr/dr-cm1",
+    "08: the manager answers]",
+    "09: no command runs]",
+    "10: set haMode=true]   dr/dr-cm1",
+    "11: restart the server with haMode=true]   dr/dr-cm1",
+    "12: the manager answers]",
+    "13: start the server]   dr/dr-cm2",
+    "14: both servers are alive]",
 ];
 
 #[test]
@@ -132,7 +133,7 @@ fn m2_m5_m8_parcels_are_worked_on_by_one_server_and_both_run_in_the_end() {
     assert!(!plan.out.contains("cm.single_node"), "{}", plan.out);
     project.file(file, SPARK);
     let plan = run(&project, &["plan"]).expect(0);
-    let (before, after) = STEPS.split_at(5);
+    let (before, after) = STEPS.split_at(6);
     let work = ["cm.parcel_repository[", "cm.parcel[SPARK3"];
     in_order(&plan.out, &[before, &work, after].concat());
     // Planning changed nothing.
@@ -162,11 +163,11 @@ fn m4_m10_a_plain_setting_needs_no_maintenance_a_repository_and_a_new_service_do
     let urls = setting("REMOTE_PARCEL_REPO_URLS", "[https://archive.example.com/p/]");
     project.file("inv/resources/all.yaml", KAFKA.to_string() + &urls);
     let plan = run(&project, &["plan"]).expect(0);
-    in_order(&plan.out, &["cm.config[kafka]", STEPS[0], "cm.config[manager]", STEPS[12]]);
+    in_order(&plan.out, &["cm.config[kafka]", STEPS[0], "cm.config[manager]", STEPS[13]]);
     let service = "- cm.service: { name: audit, type: KAFKA }\n";
     project.file("inv/resources/all.yaml", service);
     let plan = run(&project, &["plan"]).expect(0);
-    in_order(&plan.out, &[STEPS[4], "cm.service[audit]", STEPS[5]]);
+    in_order(&plan.out, &[STEPS[5], "cm.service[audit]", STEPS[6]]);
     project.file("inv/resources/all.yaml", KAFKA.to_string() + &urls + service);
     run(&project, &["apply", "--yes"]).expect(0);
     is_whole(&project);
@@ -179,14 +180,15 @@ fn m20_the_shorter_procedure_only_stops_the_passive_server() {
     in_order(
         &plan.out,
         &[
-            "02: stop the server]   dr/dr-cm2",
-            "03: the manager answers]",
+            "02: no command runs]",
+            "03: stop the server]   dr/dr-cm2",
+            "04: the manager answers]",
             "cm.parcel[SPARK3",
-            "04: start the server]   dr/dr-cm1",
-            "05: the manager answers]",
-            "06: no command runs]",
-            "07: start the server]   dr/dr-cm2",
-            "08: both servers are alive]",
+            "05: start the server]   dr/dr-cm1",
+            "06: the manager answers]",
+            "07: no command runs]",
+            "08: start the server]   dr/dr-cm2",
+            "09: both servers are alive]",
         ],
     );
     assert!(!plan.out.contains("haMode"), "{}", plan.out);
@@ -232,12 +234,12 @@ fn m5_killed_after_each_single_step_the_next_run_ends_with_both_servers() {
         assert!(taken(&project, "POST", "refreshParcelRepos") <= 2);
         is_whole(&project);
         // Until then the way back is told as drift.
-        let is_done = status.code == 0 && after >= 12;
+        let is_done = status.code == 0 && after >= 13;
         assert!(is_done || status.code == 2, "after step {after}: {}", status.all());
         was_killed
     };
     std::thread::scope(|scope| {
-        let tasks: Vec<_> = [(0..3), (3..6), (6..9), (9..12), (12..14)]
+        let tasks: Vec<_> = [(0..3), (3..6), (6..9), (9..12), (12..15)]
             .map(|steps| {
                 scope.spawn(move || {
                     steps.map(|after| killed(after, after % 2 == 1)).collect::<Vec<_>>()
@@ -261,22 +263,72 @@ fn m5_the_way_back_is_gone_even_when_the_work_failed() {
     assert!(runs(&project, "dr-cm1") && runs(&project, "dr-cm2"));
 }
 
+/// Has somebody else restart Kafka.
+fn restart_kafka(project: &Project) {
+    support::served(project, "inv", 1, |manager| {
+        let path = "/api/v54/clusters/lake/services/kafka/commands/restart";
+        // The server that is left may just be starting anew.
+        let is_taken = || support::request(manager, "POST", path, "").starts_with("HTTP/1.1 200");
+        while !is_taken() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+}
+
+#[test]
+fn commands_of_others_are_waited_for_before_anything_is_written_or_stopped() {
+    let faults = "[{ fault: command_ms, ms: 4000, times: 1, path: kafka }]";
+    let project = pair("", faults, &(KAFKA.to_string() + SPARK));
+    run(&project, &["plan"]).expect(0);
+    restart_kafka(&project);
+    let before = std::time::Instant::now();
+    let done = std::thread::scope(|scope| {
+        let apply = scope.spawn(|| run(&project, &["apply", "--yes"]));
+        std::thread::sleep(Duration::from_millis(2500));
+        assert_eq!(taken(&project, "PUT", ""), 0);
+        assert!(runs(&project, "dr-cm2"));
+        apply.join().unwrap()
+    });
+    assert!(before.elapsed() > Duration::from_millis(3500));
+    assert!(done.err.contains("commands of others: Restart ("), "{}", done.err);
+    is_whole(&project);
+    // Longer than was said it is not waited for, and nothing is begun then.
+    let pair =
+        project.read("inv/pair.yaml").replace("command_ms, ms: 4000", "command_ms, ms: 5000");
+    let pair = pair.replace("servers: ", "maintenance: { wait_seconds: 1 }\n      servers: ");
+    project.file("inv/pair.yaml", pair);
+    project.file("inv/resources/all.yaml", KAFKA.replace("24", "36"));
+    run(&project, &["plan"]).expect(0);
+    restart_kafka(&project);
+    let puts = taken(&project, "PUT", "");
+    let refused = run(&project, &["apply", "--yes"]).expect(1);
+    let said = "nothing was begun: after 1 s there still runs: Restart (";
+    assert!(refused.err.contains(said), "{}", refused.err);
+    assert_eq!(taken(&project, "PUT", ""), puts);
+}
+
 #[test]
 fn m6_while_a_command_runs_the_second_server_does_not_come_back() {
-    let faults = "[{ fault: command_ms, ms: 8000, times: 1, path: kafka }]";
+    let faults = "[{ fault: command_ms, ms: 20000, times: 1, path: kafka }]";
     let project = pair("maintenance: { wait_seconds: 1 }", faults, SPARK);
     run(&project, &["plan"]).expect(0);
-    support::served(&project, "inv", 1, |manager| {
-        let path = "/api/v54/clusters/lake/services/kafka/commands/restart";
-        let answer = support::request(manager, "POST", path, "");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let held = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..2000 {
+                if !runs(&project, "dr-cm2") {
+                    return restart_kafka(&project);
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        run(&project, &["apply", "--yes"])
     });
-    let held = run(&project, &["apply", "--yes"]).expect(3);
+    let held = held.expect(3);
     let said = held.err.contains("after 1 s there still runs: ");
     assert!(said && held.err.contains("Restart ("), "{}", held.err);
     assert!(!runs(&project, "dr-cm2"));
     assert!(options(&project).contains("haMode=false"));
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(Duration::from_secs(17));
     run(&project, &["apply", "--yes"]).expect(0);
     is_whole(&project);
 }

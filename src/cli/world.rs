@@ -164,6 +164,7 @@ pub async fn simulate(
     let way = ManagerConnection {
         unsettled: None,
         is_unrefreshed: false,
+        patience: declared.map(|manager| manager.maintenance.patience()).unwrap_or_default(),
         side: side.clone(),
         url: manager.url().to_string(),
         user,

@@ -3,7 +3,7 @@
 //! drsync declares the steps itself for a manager with two `servers` in `pair.yaml`, which run
 //! active-passive. Parcels, their repositories and new services are worked on while only one server
 //! runs: two would race for the same rows of the database. The steps around that work, in order:
-//! stop the secondary server (the second of `servers`); set `haMode=false` on the primary, nothing
+//! wait until no command runs; stop the secondary server (the second of `servers`); set `haMode=false` on the primary, nothing
 //! else of the file changes; restart the primary; the work; verify that no command runs; set
 //! `haMode=true`; restart the primary; start the secondary; verify that both are alive. With
 //! `procedure: passive_stop` the primary is left as it is: the secondary is stopped, and started

@@ -1,8 +1,8 @@
 //! `cm.single_node_gate`: a step of single-node maintenance that waits for Cloudera Manager.
 //!
 //! drsync declares these steps itself, see `cm.single_node`. They wait until the manager answers
-//! after a restart (it takes minutes), verify that no command runs before the second server comes
-//! back (`wait_seconds` at most), and verify that both servers are alive in the end.
+//! after a restart (it takes minutes), verify that no command runs before the second server is
+//! stopped and before it comes back (`wait_seconds` at most), and verify that both servers are alive in the end.
 //!
 //! ```yaml
 //! sides:

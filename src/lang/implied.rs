@@ -60,6 +60,8 @@ fn maintenance(steps: &mut Steps<'_>, manager: &Manager, primary: &Node, seconda
     let is_full = manager.maintenance.procedure == Procedure::Full;
     let wait = manager.maintenance.wait_seconds;
     steps.on(primary, Phase::Open, "start", None);
+    // What the secondary would leave half done is waited for.
+    steps.wait(Phase::Open, "idle", Some(wait));
     steps.on(secondary, Phase::Open, "stop", None);
     if is_full {
         steps.on(primary, Phase::Open, "set", Some(false));

@@ -272,6 +272,7 @@ impl Inventory {
         Ok(ManagerConnection {
             unsettled: None,
             is_unrefreshed: false,
+            patience: manager.maintenance.patience(),
             side: side.clone(),
             url: text,
             user: manager.user.clone().unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! `pair.yaml`: the two sides, their managers, translation, order, policy and change windows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -162,7 +163,8 @@ pub struct Maintenance {
     /// See [`Procedure`].
     #[serde(default)]
     pub procedure: Procedure,
-    /// How long commands that still run after the work are waited for.
+    /// How long commands that run are waited for: others' before the first write, whoever's they
+    /// are before the second server comes back.
     #[serde(default = "half_an_hour")]
     pub wait_seconds: u32,
 }
@@ -170,6 +172,13 @@ pub struct Maintenance {
 impl Default for Maintenance {
     fn default() -> Maintenance {
         Maintenance { procedure: Procedure::default(), wait_seconds: half_an_hour() }
+    }
+}
+
+impl Maintenance {
+    /// Returns `wait_seconds`.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.wait_seconds.into())
     }
 }
 

@@ -61,6 +61,8 @@ pub struct ManagerConnection {
     pub ca: Option<PathBuf>,
     /// The cluster's name or display name; needed when the manager rules several.
     pub cluster: Option<String>,
+    /// How long commands that run already are waited for before the first write.
+    pub patience: std::time::Duration,
     /// A run told it of repositories, and did not see it look into them.
     pub is_unrefreshed: bool,
     /// How long ago a run wrote to it that did not see what became of it, and which services that

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::catalogue::{Catalogue, Catalogues, read_items};
 use super::cm_command::{self, Line};
 use super::cm_entity::{self, Place};
-use super::cm_gate::Seen;
+use super::cm_gate::{self, Seen};
 use super::cm_scope::{Found, Session, find, text, unknown};
 use super::cm_staleness::{self, Unsettled};
 use super::cm_wants::Wants;
@@ -45,7 +45,11 @@ pub struct Cm {
     pub(super) seen: OnceLock<Seen>,
     /// It was told of repositories, and has not looked into them yet.
     pub(super) is_unrefreshed: AtomicBool,
-    /// It was verified that no command runs, and nothing was begun since.
+    /// How long commands that run already are waited for before the first write.
+    patience: Duration,
+    /// Whether they have ended; looked at once.
+    quiet: OnceCell<Result<(), String>>,
+    /// It was verified just now that no command runs.
     pub(super) is_idle: AtomicBool,
     /// What was read last of settings, by path.
     pub(super) settings: Mutex<HashMap<String, Value>>,
@@ -66,6 +70,8 @@ impl Cm {
             stale: Mutex::default(),
             seen: OnceLock::new(),
             is_idle: AtomicBool::new(false),
+            patience: way.patience,
+            quiet: OnceCell::new(),
             is_unrefreshed: AtomicBool::new(way.is_unrefreshed),
             unsettled: Mutex::new(way.unsettled.clone().map(cm_staleness::earlier)),
             progress: limits.progress.clone(),
@@ -281,12 +287,17 @@ impl Cm {
     ) -> Written {
         let outcome = self.send(actions, message).await;
         let replies = self.read(questions).await.replies;
+        // A moment later somebody may have begun something.
+        self.is_idle.store(false, Ordering::Relaxed);
         Written { outcome, replies }
     }
 
     async fn send(&self, actions: &[Action], message: &str) -> Result<(), Failure> {
         let session = self.session.get_or_try_init(|| self.open()).await;
         let session = session.map_err(Failure::from)?;
+        if actions.iter().any(begins_something) {
+            self.await_others(session).await?;
+        }
         let mut places: HashMap<&Entity, Place> = HashMap::new();
         for action in actions {
             match action {
@@ -316,6 +327,18 @@ impl Cm {
             }
         }
         Ok(())
+    }
+
+    /// Waits, before the first write of a run, for what others have begun: it may work on what is
+    /// about to be written.
+    async fn await_others(&self, session: &Session) -> Result<(), Failure> {
+        let what = format!("{}: commands of others", self.side);
+        let line = self.line(session, &what);
+        let quiet = self.quiet.get_or_init(|| async {
+            let ended = cm_gate::await_idle(line, self.patience).await;
+            ended.map_err(|failure| format!("nothing was begun: {failure}"))
+        });
+        quiet.await.clone().map_err(Failure::from)
     }
 
     pub(super) fn line<'a>(&'a self, session: &'a Session, what: &'a str) -> Line<'a> {
@@ -395,6 +418,12 @@ impl Http {
     pub(super) async fn get_json_at(&self, api: &str, path: &str) -> Result<Value, Trouble> {
         self.get_json(&format!("{api}{path}")).await
     }
+}
+
+/// True for what changes something; the other calls wait for the manager.
+fn begins_something(action: &Action) -> bool {
+    let Action::Call(_, call) = action else { return true };
+    !matches!(call, Call::AwaitReady | Call::AwaitIdle(_) | Call::AwaitServers(_))
 }
 
 /// Returns what may be stale after a call: nothing, a service, or (the inner `None`) nobody knows.
