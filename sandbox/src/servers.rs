@@ -56,6 +56,11 @@ impl Servers {
         self.all.is_empty() || self.running.iter().any(|server| server.is_up)
     }
 
+    /// The server that answers just now, if servers are told at all.
+    pub(crate) fn active(&self) -> Option<&str> {
+        self.running.iter().find(|server| server.is_up).map(|server| server.name.as_str())
+    }
+
     /// Whether two servers would work on the same rows of the database at once.
     pub(crate) fn race(&self) -> bool {
         self.running.iter().filter(|server| server.ha_mode).count() > 1

@@ -172,6 +172,9 @@ async fn busy() -> (World, String) {
     let peer =
         json!({ "name": "other", "url": "http://cm:7180", "username": "u", "password": "p" });
     assert_eq!(world.call("POST", "/cm/peers", peer).await.status, 200);
+    let plane = json!({ "remoteRepoUrl": "http://archive" });
+    let install = "/controlPlanes/commands/installEmbeddedControlPlane";
+    assert_eq!(world.call("POST", install, plane).await.status, 200);
     let hdfs = "/clusters/lake/services/hdfs";
     world.set(&format!("{hdfs}/config"), "dfs_replication", json!("2")).await;
     world.call("POST", "/cm/commands/hostsDecommission", json!({ "items": [name] })).await;

@@ -34,7 +34,7 @@ pub(crate) fn submit_on_manager(
 }
 
 /// Two servers wrote the same rows, and the database took them from one only.
-fn fail(world: &mut World, id: i64, said: &str) {
+pub(super) fn fail(world: &mut World, id: i64, said: &str) {
     let commands = list_mut(world.state, "commands").iter_mut();
     for command in commands.filter(|command| number(command, "id") == id) {
         command["success"] = json!(false);

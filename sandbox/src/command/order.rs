@@ -181,7 +181,14 @@ fn message(name: &str, is_role: bool, success: bool) -> String {
         "Start" => ("started", "start"),
         "Stop" => ("stopped", "stop"),
         "Restart" | "RollingRestart" => ("restarted", "restart"),
-        "HostsDecommission" | "HostsRecommission" | "RefreshParcelRepos" => {
+        "HostsDecommission"
+        | "HostsRecommission"
+        | "RefreshParcelRepos"
+        | "GenerateCMCA"
+        | "GlobalHostInstall"
+        | "FirstRun"
+        | "UpgradeCdh"
+        | "InstallEmbeddedControlPlane" => {
             let result = if success { "completed" } else { "failed" };
             return format!("Command {result}.");
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{is_active, show};
+use super::{is_active, show, task};
 use crate::answer::{Refusal, Reply};
 use crate::document::{flag, list, list_mut, number, text};
 use crate::parcel;
@@ -12,6 +12,7 @@ use crate::world::World;
 
 /// Applies the effects of all commands whose time is over.
 pub(crate) fn settle(world: &mut World) {
+    task::lose_files(world);
     let over = |command: &&Value| !flag(command, "settled") && number(command, "end") <= world.now;
     let mut due: Vec<Value> = list(world.state, "commands").iter().filter(over).cloned().collect();
     due.sort_by_key(|command| number(command, "end"));
@@ -74,6 +75,9 @@ fn apply(world: &mut World, command: &Value) {
     }
     if effect == "refreshParcels" {
         return parcel::refresh(world);
+    }
+    if task::done(world, command) {
+        return;
     }
     if let Some(host) = command["host"].as_str() {
         if let Ok(index) = world.host(host) {

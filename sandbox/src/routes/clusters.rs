@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{export, membership, parcels, read, service_commands, services};
+use super::{export, membership, parcels, post, read, service_commands, services};
 use crate::answer::{Refusal, Reply};
 use crate::catalogue::types::service_types;
-use crate::command;
+use crate::command::{self, TaskTarget};
 use crate::document::{list, text, wrap};
 use crate::request::Request;
 use crate::world::World;
@@ -28,7 +28,13 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         }
         ["serviceTypes"] => read(request).map(|()| json!({ "items": service_types() })),
         ["commands"] => read(request).map(|()| command::active(world, Some(&name), None)),
-        ["commands", word] => service_commands::on_cluster(world, &name, word, request),
+        ["commands", word] => match command::task(TaskTarget::Cluster, word) {
+            Some(task) => {
+                post(request)?;
+                command::submit_task(world, task, Some(&name), request)
+            }
+            None => service_commands::on_cluster(world, &name, word, request),
+        },
         ["hostTemplates", rest @ ..] => membership::templates(world, &name, rest, request),
         ["parcels", rest @ ..] => parcels::route(world, &name, rest, request),
         ["export"] => read(request).map(|()| export::template(world, &name)),

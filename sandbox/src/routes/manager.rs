@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{access, deployment, post, read, services};
 use crate::answer::{Refusal, Reply};
 use crate::clock::iso;
-use crate::command;
+use crate::command::{self, TaskTarget};
 use crate::config;
 use crate::digest::uuid;
 use crate::document::{number, text, wrap};
@@ -38,6 +38,11 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["commands", "refreshParcelRepos"] => {
             post(request)?;
             command::submit_on_manager(world, "RefreshParcelRepos", "refreshParcels")
+        }
+        ["commands", word] => {
+            let task = command::task(TaskTarget::Manager, word).ok_or_else(Refusal::no_path)?;
+            post(request)?;
+            command::submit_task(world, task, None, request)
         }
         ["peers", rest @ ..] => access::peers(world, rest, request),
         ["deployment"] => read(request).map(|()| deployment::export(world)),

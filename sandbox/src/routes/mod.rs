@@ -2,6 +2,7 @@
 
 mod access;
 mod clusters;
+mod control_planes;
 mod deployment;
 mod events;
 mod export;
@@ -29,6 +30,7 @@ pub(crate) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["clusters", rest @ ..] => clusters::route(world, rest, request),
         ["hosts", rest @ ..] => hosts::route(world, rest, request),
         ["users", rest @ ..] => access::users(world, rest, request),
+        ["controlPlanes", rest @ ..] => control_planes::route(world, rest, request),
         ["events"] => events::route(world, request),
         ["commands", id] => {
             read(request)?;
