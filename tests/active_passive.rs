@@ -470,3 +470,138 @@ fn m28_p2_a_third_server_and_servers_elsewhere_are_told() {
         warned.err
     );
 }
+
+/// A command that makes files on the server it runs on.
+const AUTHORITY: &str = "\
+- cm.command:
+    name: generateCmca
+    arguments: { customCA: false, userName: root, password: { file: login } }
+    done: { get: /cm/config, at: 'items[name=WEB_TLS].value', is: true }
+";
+
+/// Wizards of all sorts: the name of each, and the rest of its declaration.
+const WIZARDS: [(&str, &str); 5] = [
+    (
+        "hostInstall",
+        "arguments: { hostNames: [dr-w09.example.com], userName: root }, \
+         done: { get: /hosts, at: 'items[hostname=dr-w09.example.com]', exists: true }",
+    ),
+    ("importClusterTemplate", "done: { get: /clusters/pond, exists: true }"),
+    (
+        "firstRun",
+        "scope: cluster, done: { get: '/clusters/{cluster}/services/audit', at: serviceState, \
+         is: STARTED }",
+    ),
+    (
+        "upgradeCdh",
+        "scope: cluster, arguments: { cdhParcelVersion: 7.3.1-1.cdh7.3.1.p0.1 }, \
+         done: { get: '/clusters/{cluster}', at: fullVersion, is: 7.3.1 }",
+    ),
+    (
+        "installEmbeddedControlPlane",
+        "scope: control_planes, arguments: { remoteRepoUrl: 'https://archive.example.com/cds' }, \
+         done: { get: /controlPlanes, at: 'items[0]', exists: true }",
+    ),
+];
+
+fn wizard((name, more): (&str, &str)) -> String {
+    format!("- cm.command: {{ name: {name}, {more} }}\n")
+}
+
+#[test]
+fn m4_m9_m11_every_wizard_is_worked_on_by_one_server() {
+    let project = pair("", QUICK, AUTHORITY);
+    project.file("inv/login", "hush-hush");
+    let file = "inv/resources/all.yaml";
+    for one in WIZARDS {
+        project.file(file, wizard(one));
+        let plan = run(&project, &["plan"]).expect(0);
+        in_order(&plan.out, &[STEPS[1], STEPS[4], one.0, STEPS[5], STEPS[12]]);
+    }
+    // What makes files is done with both of them there.
+    project.file(file, AUTHORITY);
+    let plan = run(&project, &["plan"]).expect(0);
+    in_order(&plan.out, &["cm.command[generateCmca]", "works with files of one server"]);
+    assert!(!plan.out.contains("cm.single_node"), "{}", plan.out);
+    // Two of them at work on one wizard would spoil it.
+    let all = [WIZARDS[0], WIZARDS[3], WIZARDS[4]].map(wizard).concat();
+    project.file(file, all);
+    run(&project, &["apply", "--yes"]).expect(0);
+    assert_eq!(taken(&project, "POST", "ommands/"), 3);
+    is_whole(&project);
+}
+
+#[test]
+fn m13_files_stay_behind_when_the_manager_fails_over_so_nothing_is_run_again() {
+    let project = pair("", "[{ fault: command_ms, ms: 3000, path: generateCmca }]", AUTHORITY);
+    project.file("inv/login", "hush-hush");
+    run(&project, &["plan"]).expect(0);
+    let failed = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while taken(&project, "POST", "generateCmca") == 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            turn(&project, "dr-cm1", false);
+            turn(&project, "dr-cm2", false);
+            std::thread::sleep(Duration::from_secs(2));
+            // The other one takes over; it has none of the files.
+            turn(&project, "dr-cm2", true);
+        });
+        run(&project, &["apply", "--yes"]).expect(1)
+    });
+    let said = ["its files are not on this server", "are not carried over", "retry it by hand"];
+    in_order(&failed.err, &said);
+    assert_eq!(taken(&project, "POST", "generateCmca"), 1);
+    turn(&project, "dr-cm1", true);
+    let done = run(&project, &["apply", "--yes"]).expect(0);
+    assert_eq!(taken(&project, "POST", "generateCmca"), 2);
+    run(&project, &["plan", "--detailed-exitcode"]).expect(0);
+    assert!(!(failed.all() + &done.all()).contains("hush"));
+}
+
+#[test]
+fn m12_m13_a_command_whose_answer_was_lost() {
+    let lost = |resources: &str, applied: bool| {
+        let drop =
+            format!("fault: drop, method: POST, path: ommands/, times: 1, applied: {applied}");
+        let project = pair("", &format!("[{{ {drop} }}]"), resources);
+        project.file("inv/login", "hush-hush");
+        let ran = run(&project, &["apply", "--yes"]);
+        let log = project.read("inv/.drsync/inv/managers/dr.json.requests.jsonl");
+        let posts = log.lines().filter(|line| line.contains("\"POST\"")).count();
+        (ran, posts)
+    };
+    // It runs: it is followed, and not begun twice.
+    let (ran, posts) = lost(AUTHORITY, true);
+    assert_eq!((ran.code, posts), (0, 1), "{}", ran.all());
+    // Nobody knows whether it has made files: somebody has to look.
+    let (ran, posts) = lost(AUTHORITY, false);
+    assert_eq!((ran.code, posts), (1, 1), "{}", ran.all());
+    assert!(ran.err.contains("retry it by hand"), "{}", ran.err);
+    // Anything else is looked at, and done if there is nothing yet.
+    let (ran, posts) = lost(&wizard(WIZARDS[0]), true);
+    assert_eq!((ran.code, posts), (0, 1), "{}", ran.all());
+    let (ran, posts) = lost(&wizard(WIZARDS[0]), false);
+    assert_eq!((ran.code, posts), (0, 2), "{}", ran.all());
+}
+
+#[test]
+fn a_command_that_fails_or_does_not_do_what_it_should_is_told() {
+    let faults =
+        "[{ fault: command_ms, ms: 50 }, { fault: command_fails, name: generateCmca, times: 1 }]";
+    let project = pair("", faults, AUTHORITY);
+    project.file("inv/login", "hush-hush");
+    let failed = run(&project, &["apply", "--yes"]).expect(1);
+    assert!(failed.err.contains("GenerateCMCA failed: Command failed."), "{}", failed.err);
+    assert!(!failed.err.contains("by hand"), "{}", failed.err);
+    run(&project, &["apply", "--yes"]).expect(0);
+    let odd = AUTHORITY.replace("WEB_TLS", "HTTP_PORT").replace("is: true", "is: 9");
+    project.file("inv/resources/all.yaml", odd);
+    let failed = run(&project, &["apply", "--yes"]).expect(1);
+    assert!(failed.err.contains("does not converge"), "{}", failed.err);
+    // What cannot be read is unknown, and nothing is run for it.
+    let dark = AUTHORITY.replace("at: 'items[name=WEB_TLS].value'", "at: 'items.name'");
+    project.file("inv/resources/all.yaml", dark);
+    let plan = run(&project, &["plan"]).expect(4);
+    assert!(plan.out.contains("tells nothing of `items.name`"), "{}", plan.out);
+}

@@ -162,6 +162,7 @@ impl Kind for CmRestart {
 
     fn needs(_: &Args) -> Vec<Link> {
         [
+            "cm.command",
             "cm.config",
             "cm.host",
             "cm.parcel",

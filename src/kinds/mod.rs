@@ -4,6 +4,7 @@
 //! (`ask`), what differs (`diff`), what to do about it (`steps`) and what comes before it
 //! (`needs`). It never does I/O, so every kind is tested by data alone.
 
+mod cm_command;
 mod cm_config;
 mod cm_host;
 mod cm_host_template;

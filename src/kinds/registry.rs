@@ -16,6 +16,7 @@ pub type Decoded = Arc<dyn Any + Send + Sync>;
 
 /// Every kind. A new kind is its file and one line here.
 static ALL: &[&dyn AnyKind] = &[
+    &Entry::<super::cm_command::CmCommand>(PhantomData),
     &Entry::<super::cm_config::CmConfig>(PhantomData),
     &Entry::<super::cm_host::CmHost>(PhantomData),
     &Entry::<super::cm_host_template::CmHostTemplate>(PhantomData),

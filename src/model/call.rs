@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Secret;
+use super::command::Order;
 #[cfg(doc)]
 use super::manager::Entity;
 
@@ -111,6 +112,8 @@ pub enum Call {
     SetReplication(bool, Vec<(Arc<str>, Arc<str>)>),
     /// Remove a replication schedule.
     RemoveReplication,
+    /// Run a command, and wait for it.
+    Command(Arc<Order>),
     /// Wait until the manager answers.
     AwaitReady,
     /// Wait until no command runs, so many seconds at most.
@@ -172,6 +175,8 @@ impl fmt::Display for Call {
             | Call::RemoveUser
             | Call::RemovePeer
             | Call::RemoveReplication => f.write_str("remove"),
+            // What it is given is not told: it may hold a login.
+            Call::Command(_) => f.write_str("run"),
             Call::AwaitReady => f.write_str("wait until the manager answers"),
             Call::AwaitIdle(_) => f.write_str("wait until no command runs"),
             Call::AwaitServers(count) => write!(f, "wait until {count} servers are alive"),

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::digest::Ledger;
 
 pub use super::call::{Call, ParcelMove};
+pub use super::command::{CommandScope, Look, Order, Wish};
 
 /// A place in Cloudera Manager that has settings of its own (CM API: the `…/config` resources).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +126,12 @@ pub enum Entity {
     /// The reply has `id` (absent where there is no such schedule), and a field for each member, by
     /// its JSON pointer.
     Replication(Arc<str>, Arc<str>),
+    /// A member of a document.
+    ///
+    /// The reply has `value`; absent where there is no such member, or no such document.
+    Member(Look),
+    /// A command, by the last part of its path.
+    Command(CommandScope, Arc<str>),
     /// Cloudera Manager itself: what it does, and which of its servers are alive.
     ///
     /// The reply has `idle` (`verified` once it was waited for and nothing was begun since), and a
@@ -146,6 +153,8 @@ impl fmt::Display for Entity {
             Entity::Replication(service, name) => write!(f, "{service}/{name}"),
             Entity::User(name) => write!(f, "user {name}"),
             Entity::Peer(name) => write!(f, "peer {name}"),
+            Entity::Member(look) => write!(f, "{} {}", look.path, look.at),
+            Entity::Command(_, name) => f.write_str(name),
             Entity::Manager => f.write_str("manager"),
         }
     }

@@ -3,12 +3,14 @@
 pub mod address;
 pub mod call;
 pub mod change;
+pub mod command;
 pub mod connection;
 pub mod decode;
 pub mod diagnostic;
 pub mod digest;
 pub mod kind_info;
 pub mod manager;
+pub mod member;
 pub mod nearest;
 pub mod node;
 pub mod place;

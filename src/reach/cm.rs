@@ -15,6 +15,7 @@ use super::catalogue::{Catalogue, Catalogues, read_items};
 use super::cm_command::{self, Line};
 use super::cm_entity::{self, Place};
 use super::cm_gate::{self, Seen};
+use super::cm_order;
 use super::cm_scope::{Found, Session, find, text, unknown};
 use super::cm_staleness::{self, Unsettled};
 use super::cm_wants::Wants;
@@ -24,7 +25,7 @@ use super::{Limits, ManagerReading, Progress, Written};
 use crate::model::connection::ManagerConnection;
 use crate::model::digest::Ledger;
 use crate::model::manager::{
-    Call, ConfigScope, Entity, ManagerIdentity, ParcelMove, ScopeConfig, Setting,
+    Call, CommandScope, ConfigScope, Entity, ManagerIdentity, ParcelMove, ScopeConfig, Setting,
 };
 use crate::model::nearest::did_you_mean;
 use crate::model::question::{Action, Argument, Question, Reply};
@@ -315,7 +316,12 @@ impl Cm {
                     }
                     let what = format!("{}: {call}: {}", self.side, place.name);
                     let line = self.line(session, &what);
-                    let called = cm_command::call(line, place, call).await;
+                    let called = match call {
+                        Call::Command(order) => {
+                            cm_order::carry_out(line, session, place, order).await
+                        }
+                        call => cm_command::call(line, place, call).await,
+                    };
                     let is_idle = matches!(call, Call::AwaitIdle(_)) && called.is_ok();
                     self.is_idle.store(is_idle, Ordering::Relaxed);
                     if matches!(call, Call::SetRepositories(_) | Call::RefreshRepositories) {
@@ -436,7 +442,8 @@ fn unsettles<'a>(entity: &'a Entity, call: &Call) -> Option<Option<&'a Arc<str>>
             Entity::Roles(service) | Entity::Service(service),
             Call::AddRoles(..) | Call::RemoveRoles(_) | Call::AddService(..) | Call::RemoveService,
         ) => Some(Some(service)),
-        (_, Call::Parcel(ParcelMove::Activate)) => Some(None),
+        (Entity::Command(CommandScope::Service(service), _), _) => Some(Some(service)),
+        (_, Call::Parcel(ParcelMove::Activate) | Call::Command(_)) => Some(None),
         _ => None,
     }
 }

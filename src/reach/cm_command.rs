@@ -21,7 +21,7 @@ use crate::model::quote::percent;
 /// Longest wait for a command: a decommission moves all blocks of a DataNode.
 const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 /// Longest pause between two looks at a command.
-const PAUSE: Duration = Duration::from_secs(5);
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
 /// Longest time without an answer while a command runs: a manager takes minutes to start.
 const OUTAGE: Duration = Duration::from_secs(30 * 60);
 /// Deepest generation of commands looked into.
@@ -133,6 +133,7 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         | Call::RemovePeer
         | Call::SetReplication(..)
         | Call::RemoveReplication => return cm_members::call(line, place, call).await,
+        Call::Command(_) => return Err("a command is run where it is looked at, too".into()),
         Call::AwaitReady => return cm_gate::await_ready(line).await,
         Call::AwaitIdle(seconds) => {
             return cm_gate::await_idle(line, Duration::from_secs(*seconds)).await;
@@ -183,18 +184,33 @@ pub(super) async fn adopt(line: Line<'_>, list: &str, word: &str) -> Result<bool
     let word = word.to_lowercase();
     for command in active.filter(|command| name(command).to_lowercase().contains(&word)) {
         found = true;
-        follow(line, command.clone()).await?;
+        follow(line, command.clone(), PAUSE).await?;
     }
     Ok(found)
 }
 
 /// Submits a command once and follows it by its id until it has ended, with all it started.
 pub(super) async fn run(line: Line<'_>, path: &str, body: Option<&Value>) -> Result<(), Failure> {
+    let command = submit(line, path, body).await?;
+    let command = follow(line, command, PAUSE).await?;
+    ended(line, &command).await
+}
+
+/// Submits a command once; returns it as it is then.
+pub(super) async fn submit(
+    line: Line<'_>,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Failure> {
     let text = line.post(path, body).await?;
     let command = serde_json::from_str(&text)
         .map_err(|error| format!("submitted, but the answer is not a command: {error}"))?;
-    let command = follow(line, command).await?;
-    match failure_of(line, &command).await {
+    Ok(command)
+}
+
+/// Tells how a command has ended, with all it started.
+pub(super) async fn ended(line: Line<'_>, command: &Value) -> Result<(), Failure> {
+    match failure_of(line, command).await {
         Some(said) => Err(said.into()),
         None => Ok(()),
     }
@@ -215,7 +231,7 @@ pub(super) async fn run_roles(
     let mut said: Vec<String> = errors.filter_map(Value::as_str).map(String::from).collect();
     let commands = answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     for command in commands {
-        let ended = follow(line, command).await?;
+        let ended = follow(line, command, PAUSE).await?;
         said.extend(failure_of(line, &ended).await);
     }
     match said.is_empty() {
@@ -224,8 +240,13 @@ pub(super) async fn run_roles(
     }
 }
 
-/// Waits until a command has ended; returns it as it is then.
-async fn follow(line: Line<'_>, command: Value) -> Result<Value, Failure> {
+/// Waits until a command has ended, and looks again after `longest` at the latest; returns it as it
+/// is then.
+pub(super) async fn follow(
+    line: Line<'_>,
+    command: Value,
+    longest: Duration,
+) -> Result<Value, Failure> {
     let (mut command, begun) = (command, Instant::now());
     let told = line.about();
     let (mut pause, mut seen) = (Duration::from_millis(100), Instant::now());
@@ -238,7 +259,7 @@ async fn follow(line: Line<'_>, command: Value) -> Result<Value, Failure> {
             return Err(format!("command {id} still runs after {hours} h").into());
         }
         sleep(pause).await;
-        pause = (pause * 2).min(PAUSE);
+        pause = (pause * 2).min(longest);
         match look(line, id).await {
             Ok(now) => {
                 (command, seen) = (now, Instant::now());

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use super::cm_scope::{
     Overview, Service, Session, distinct, host, listed, service, service_path, text, unknown,
 };
-use super::{cm_gate, cm_members, cm_parcel, cm_replication, cm_staleness};
-use crate::model::manager::Entity;
+use super::{cm_gate, cm_members, cm_order, cm_parcel, cm_replication, cm_staleness};
+use crate::model::manager::{CommandScope, Entity};
 use crate::model::question::{Field, Reply};
 use crate::model::quote::percent;
 use crate::model::{Live, Value};
@@ -34,6 +34,8 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::Replication(owner, name) => service(session, overview, owner)
             .and_then(|service| cm_replication::fields(service, name)),
         Entity::Manager => cm_gate::fields(overview),
+        Entity::Member(look) => cm_order::fields(overview, look),
+        Entity::Command(..) => Err(unknown("a command is no thing that can be looked at")),
     };
     match fields {
         Ok(fields) => Reply::Fields(Arc::new(fields)),
@@ -110,6 +112,8 @@ pub(super) fn path(
         }
         Entity::User(name) => return Ok(cm_members::place_in("/users".into(), name)),
         Entity::Peer(name) => return Ok(cm_members::place_in("/cm/peers".into(), name)),
+        Entity::Member(_) => return Err(unknown("what is looked at cannot be changed")),
+        Entity::Command(scope, name) => return command_place(session, overview, scope, name),
         Entity::Parcel(product, version) => {
             let cluster = session.cluster_path().map_err(|said| unknown(&said.to_string()))?;
             let list = format!("{cluster}/parcels");
@@ -119,6 +123,43 @@ pub(super) fn path(
         }
     };
     Ok(Place { path: format!("{list}/{}", percent(&id)), list, name })
+}
+
+/// The command that is not among the others (CM API).
+const IMPORT: &str = "importClusterTemplate";
+
+/// Returns where a command is run, and the list of what runs there.
+fn command_place(
+    session: &Session,
+    overview: &Overview,
+    scope: &CommandScope,
+    name: &str,
+) -> Result<Place, Reply> {
+    // Not every thing lists its commands; the manager's own list is the widest (CM API).
+    const ALL: &str = "/cm/commands";
+    let (path, list) = match scope {
+        CommandScope::Manager if name == IMPORT => ("/cm".to_string(), ALL.to_string()),
+        CommandScope::Manager => (ALL.to_string(), ALL.to_string()),
+        CommandScope::Cluster => {
+            let cluster = session.cluster_path().map_err(|said| unknown(&said.to_string()))?;
+            (format!("{cluster}/commands"), format!("{cluster}/commands"))
+        }
+        CommandScope::Service(owner) => {
+            service(session, overview, owner)?;
+            let list = format!("{}/commands", service_path(session, owner));
+            (list.clone(), list)
+        }
+        CommandScope::Host(host) => {
+            let host = own_host(session, overview, host)?;
+            let id = text(host, "hostId").ok_or_else(|| unknown("the host has no `hostId`"))?;
+            (format!("/hosts/{}/commands", percent(id)), ALL.to_string())
+        }
+        CommandScope::ControlPlanes(None) => ("/controlPlanes/commands".into(), ALL.to_string()),
+        CommandScope::ControlPlanes(Some(id)) => {
+            (format!("/controlPlanes/{}/commands", percent(id)), ALL.to_string())
+        }
+    };
+    Ok(Place { path: format!("{path}/{}", percent(name)), list, name: name.to_string() })
 }
 
 /// Finds a host of this cluster, or of none.

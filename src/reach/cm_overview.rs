@@ -1,6 +1,6 @@
 //! Reads the lists of Cloudera Manager that a set of questions needs, each once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use indexmap::IndexMap;
@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::cm::{Cm, futures_join, items};
 use super::cm_gate;
+use super::cm_order;
 use super::cm_scope::{Overview, Service, Session, service_path, text};
 use super::cm_staleness::{self, Impact};
 use super::cm_wants::Wants;
 use super::http::Trouble;
-use crate::model::manager::MANAGEMENT_SERVICE;
+use crate::model::manager::{Look, MANAGEMENT_SERVICE};
 use crate::model::quote::percent;
 
 /// A list that was read, if it was wanted.
@@ -36,11 +37,12 @@ impl Cm {
             self.list_if(wants.users, session, "/users"),
             self.list_if(wants.peers, session, "/cm/peers"),
         );
-        let (parcels, templates, staleness, impact) = tokio::join!(
+        let (parcels, templates, staleness, impact, documents) = tokio::join!(
             self.list_of_cluster(wants.parcels, session, "parcels"),
             self.list_of_cluster(wants.templates, session, "hostTemplates"),
             self.staleness(wants.staleness, session),
             self.impact(wants.impact, session),
+            self.documents(session, &wants.looks),
         );
         if let Some(Ok(services)) = &mut services {
             let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
@@ -71,12 +73,31 @@ impl Cm {
             templates,
             users,
             peers,
+            documents,
             servers,
             is_idle,
             is_unrefreshed: self.is_unrefreshed.load(Ordering::Relaxed),
             seen: earlier,
             impact,
         }
+    }
+
+    /// Reads the documents that are looked into, each once.
+    async fn documents(
+        &self,
+        session: &Session,
+        looks: &HashSet<&Look>,
+    ) -> HashMap<String, Result<Value, Trouble>> {
+        let mut first: HashMap<&str, &Look> = HashMap::new();
+        looks.iter().for_each(|look| _ = first.entry(&look.path).or_insert(look));
+        let read = futures_join(first.into_iter().map(|(name, look)| async move {
+            let read = match cm_order::document(session, look) {
+                Ok(path) => self.http.get_json_at(&session.api, &path).await,
+                Err(trouble) => Err(trouble),
+            };
+            (name.to_string(), read)
+        }));
+        read.await.into_iter().collect()
     }
 
     async fn list_if(&self, is_wanted: bool, session: &Session, path: &str) -> Listed {

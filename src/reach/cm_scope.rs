@@ -1,5 +1,6 @@
 //! Finds configuration scopes among what a Cloudera Manager listed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -62,6 +63,8 @@ pub(super) struct Overview {
     pub(super) templates: Option<Result<Vec<Value>, Trouble>>,
     pub(super) users: Option<Result<Vec<Value>, Trouble>>,
     pub(super) peers: Option<Result<Vec<Value>, Trouble>>,
+    /// Documents that are looked into, by their paths as declared.
+    pub(super) documents: HashMap<String, Result<Value, Trouble>>,
     /// The manager's servers.
     pub(super) servers: Option<Result<Vec<Value>, Trouble>>,
     /// The manager was told of repositories, and has not looked into them yet.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::manager::{ConfigScope, Entity};
+use crate::model::manager::{CommandScope, ConfigScope, Entity, Look};
 
 /// The lists that are to be read.
 #[derive(Default)]
@@ -31,6 +31,8 @@ pub(super) struct Wants<'a> {
     pub(super) replications: HashSet<&'a str>,
     /// Whether the manager's servers are needed.
     pub(super) servers: bool,
+    /// What is looked at in documents.
+    pub(super) looks: HashSet<&'a Look>,
     /// Whether it is needed what restarts would mean.
     pub(super) impact: bool,
 }
@@ -67,6 +69,12 @@ impl<'a> Wants<'a> {
             }
             Entity::User(_) => self.users = true,
             Entity::Peer(_) => self.peers = true,
+            Entity::Member(look) => _ = self.looks.insert(look),
+            Entity::Command(scope, _) => match scope {
+                CommandScope::Service(name) => _ = self.services.insert(name),
+                CommandScope::Host(_) => self.hosts = true,
+                CommandScope::Manager | CommandScope::Cluster | CommandScope::ControlPlanes(_) => {}
+            },
             Entity::Roles(service) | Entity::RoleGroup(service, _) => {
                 self.hosts |= matches!(entity, Entity::Roles(_));
                 self.services.insert(service);

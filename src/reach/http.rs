@@ -70,6 +70,7 @@ pub struct Http {
     refused: AtomicBool,
     reads: AtomicUsize,
     writes: AtomicUsize,
+    gaps: AtomicUsize,
 }
 
 impl Http {
@@ -85,12 +86,18 @@ impl Http {
             refused: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
             writes: AtomicUsize::new(0),
+            gaps: AtomicUsize::new(0),
         }
     }
 
     /// Returns how many reads and writes were sent.
     pub fn requests(&self) -> (usize, usize) {
         (self.reads.load(Ordering::Relaxed), self.writes.load(Ordering::Relaxed))
+    }
+
+    /// Returns how often no usable answer came: the manager was away, or failed over.
+    pub fn gaps(&self) -> usize {
+        self.gaps.load(Ordering::Relaxed)
     }
 
     /// Reads `path` as text.
@@ -145,6 +152,7 @@ impl Http {
             if was_missing {
                 continue;
             }
+            self.gaps.fetch_add(1, Ordering::Relaxed);
             match pauses.next() {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(Trouble::Unknown(format!("{}: {said}", self.way.url))),

@@ -9,6 +9,7 @@ mod cm_command;
 mod cm_entity;
 mod cm_gate;
 mod cm_members;
+mod cm_order;
 mod cm_overview;
 mod cm_parcel;
 mod cm_replication;

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod bytes;
 pub mod certificates;
+pub mod cm_command;
 pub mod cm_server;
 pub mod edit;
 pub mod file;

@@ -43,6 +43,11 @@ fn scalar(node: &Node) -> Option<Argument> {
     }
 }
 
+/// Returns a value as JSON text.
+pub fn json_text(node: &Node) -> Argument {
+    guarded(node, json(node).to_string())
+}
+
 fn guarded(node: &Node, text: String) -> Argument {
     match holds_secret(node) {
         true => Argument::Secret(Secret::derived(text)),

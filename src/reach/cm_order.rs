@@ -1,0 +1,141 @@
+//! Commands that are declared: run once, followed to their end, and not repeated where that harms.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::cm_command::{Line, PAUSE, adopt, ended, follow, submit};
+use super::cm_entity::{Place, field};
+use super::cm_scope::{Overview, Session, unknown};
+use super::failure::Failure;
+use super::http::Trouble;
+use crate::model::manager::{Look, Order};
+use crate::model::member;
+use crate::model::question::{Field, Reply};
+use crate::model::{Live, Value};
+
+/// Longest pause between two looks at a command that works with files: a manager that fails over is
+/// away for a few seconds only, and that must be noticed.
+const CLOSELY: Duration = Duration::from_secs(1);
+
+/// Returns the path of the document that is looked at.
+pub(super) fn document(session: &Session, look: &Look) -> Result<String, Trouble> {
+    match look.path.contains("{cluster}") {
+        true => {
+            let cluster = session.cluster_path()?;
+            let name = cluster.rsplit('/').next().unwrap_or_default();
+            Ok(look.path.replace("{cluster}", name))
+        }
+        false => Ok(look.path.to_string()),
+    }
+}
+
+/// Tells a member of a document.
+pub(super) fn fields(overview: &Overview, look: &Look) -> Result<Vec<Field>, Reply> {
+    let read = overview.documents.get(&*look.path);
+    let read = read.ok_or_else(|| unknown(&format!("{} was not read", look.path)))?;
+    let live = match found(read.as_ref(), look) {
+        Ok(Some(value)) => Live::Known(Value::text(value)),
+        Ok(None) => Live::Absent,
+        Err(said) => return Err(unknown(&said)),
+    };
+    Ok(vec![field("value", live)])
+}
+
+/// Returns what a look shows; without the document there is nothing in it.
+fn found(read: Result<&Json, &Trouble>, look: &Look) -> Result<Option<String>, String> {
+    match read {
+        Ok(document) => match member::find(document, &look.at) {
+            Ok(found) => Ok(found.map(member::text)),
+            Err(said) => Err(format!("{} tells nothing of `{}`: {said}", look.path, look.at)),
+        },
+        Err(Trouble::NotFound(_)) => Ok(None),
+        Err(trouble) => Err(trouble.to_string()),
+    }
+}
+
+/// Runs the command at `place`, unless it runs already; then that one is followed, and it is run
+/// only if there is still something to do.
+pub(super) async fn carry_out(
+    line: Line<'_>,
+    session: &Session,
+    place: &Place,
+    order: &Order,
+) -> Result<(), Failure> {
+    let gaps = line.http.gaps();
+    let outcome = followed(line, session, place, order).await;
+    let was_away = line.http.gaps() > gaps;
+    match outcome {
+        Ok(()) if !(order.is_file_bound && was_away) => Ok(()),
+        Ok(()) => match is_done(line, session, order).await {
+            Ok(false) => Err(by_hand("it ended and has not done what it should")),
+            _ => Ok(()),
+        },
+        Err(failure) if order.is_file_bound && (was_away || failure.is_lost) => {
+            Err(by_hand(&failure.said))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Says that a command is not tried again, and why (requirement M13).
+fn by_hand(said: &str) -> Failure {
+    Failure::from(format!(
+        "{said}. The manager was away or failed over while this command ran, and it works with \
+         files, which are not carried over from one server to the other (M13): it is not run again \
+         by itself; retry it by hand, with another `drsync apply`"
+    ))
+}
+
+async fn followed(
+    line: Line<'_>,
+    session: &Session,
+    place: &Place,
+    order: &Order,
+) -> Result<(), Failure> {
+    let word = listed_as(place.path.rsplit('/').next().unwrap_or_default());
+    let gaps = line.http.gaps();
+    if adopt(line, &place.list, word).await? {
+        if is_done(line, session, order).await? {
+            return Ok(());
+        }
+        if order.is_file_bound && line.http.gaps() > gaps {
+            return Err("it ran already, and has not done what it should".into());
+        }
+    }
+    let body: Option<Json> = match &order.arguments {
+        Some(arguments) => Some(
+            serde_json::from_str(arguments.reveal())
+                .map_err(|_| "its arguments are no JSON".to_string())?,
+        ),
+        None => None,
+    };
+    let command = match submit(line, &place.path, body.as_ref()).await {
+        // Whether it was taken shows in the list of what runs: the same is not begun twice.
+        Err(failure) if failure.is_lost => match adopt(line, &place.list, word).await {
+            Ok(true) if is_done(line, session, order).await? => return Ok(()),
+            _ => return Err(failure),
+        },
+        submitted => submitted?,
+    };
+    let pause = if order.is_file_bound { CLOSELY } else { PAUSE };
+    // What became of it is not known when it cannot be found any more.
+    let lost = |failure: Failure| Failure { is_lost: order.is_file_bound, ..failure };
+    let command = follow(line, command, pause).await.map_err(lost)?;
+    ended(line, &command).await
+}
+
+/// Returns a part of the name that a command has in lists, by the last part of its path (CM API).
+fn listed_as(word: &str) -> &str {
+    match word {
+        "importClusterTemplate" => "ClusterTemplateImport",
+        word => word,
+    }
+}
+
+async fn is_done(line: Line<'_>, session: &Session, order: &Order) -> Result<bool, Failure> {
+    let path = document(session, &order.done)?;
+    let read = line.get_patiently(&path, &line.about()).await;
+    let found = found(read.as_ref(), &order.done)?;
+    Ok(order.wish.holds(found.as_deref()))
+}
