@@ -605,3 +605,38 @@ fn a_command_that_fails_or_does_not_do_what_it_should_is_told() {
     let plan = run(&project, &["plan"]).expect(4);
     assert!(plan.out.contains("tells nothing of `items.name`"), "{}", plan.out);
 }
+
+#[test]
+fn m19_parcels_that_two_servers_do_not_show_name_the_defect_and_the_way_out() {
+    let faults = "[{ fault: command_ms, ms: 50 }, { fault: hides_parcels }]";
+    let project = pair("maintenance: { procedure: passive_stop }", faults, SPARK);
+    run(&project, &["plan"]).expect(0);
+    // Somebody saved the address while both servers ran.
+    support::served(&project, "inv", 1, |manager| {
+        let urls = "https://archive.cloudera.com/p/cdh7/7.1.9/parcels/,\
+                    https://archive.cloudera.com/p/spark3/3.3.7191000.0/parcels/";
+        let body = format!(
+            "{{\"items\":[{{\"name\":\"REMOTE_PARCEL_REPO_URLS\",\"value\":\"{urls}\"}}]}}"
+        );
+        let answer = support::request(manager, "PUT", "/api/v54/cm/config", &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let look = "/api/v54/cm/commands/refreshParcelRepos";
+        let answer = support::request(manager, "POST", look, "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        std::thread::sleep(Duration::from_millis(100));
+    });
+    let plan = run(&project, &["plan"]).expect(1);
+    in_order(
+        &plan.out,
+        &["the manager knows no parcel of `SPARK3`", "OPSAPS-60726", "passive_stop"],
+    );
+    // A name that is not known with one server either has nothing to do with the defect.
+    turn(&project, "dr-cm2", false);
+    project.file("inv/resources/all.yaml", SPARK.replace("57384092", "57384093"));
+    let plan = run(&project, &["plan"]).expect(1);
+    assert!(!plan.out.contains("OPSAPS"), "{}", plan.out);
+    // What it says is done: the passive server stands still, and comes back afterwards.
+    project.file("inv/resources/all.yaml", SPARK);
+    run(&project, &["apply", "--yes"]).expect(0);
+    is_whole(&project);
+}

@@ -9,7 +9,7 @@ use crate::fault;
 use crate::request::Request;
 
 /// Every fault there is.
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 15] = [
     "latency",
     "status",
     "drop",
@@ -24,6 +24,7 @@ const FAULTS: [&str; 14] = [
     "event_server_down",
     "read_only_user",
     "documented_status",
+    "hides_parcels",
 ];
 
 /// Answers a control request; the flag says whether the state changed.

@@ -17,6 +17,8 @@
 //! * `staleness_delay` (`ms`), `command_ms` (`ms`): other delays than 200 and 300;
 //! * `command_fails`, `child_fails` (both `name`, optional): commands end badly;
 //! * `event_server_down`, `read_only_user`: events or writes are refused;
+//! * `hides_parcels`: while two servers run with `haMode=true`, parcels that were found since and not
+//!   downloaded are not shown (OPSAPS-60726);
 //! * `documented_status`: writes answer 201 and 204 as the published description says.
 #![forbid(unsafe_code)]
 

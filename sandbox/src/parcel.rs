@@ -124,6 +124,16 @@ pub(crate) fn command(
     }))
 }
 
+/// Whether parcels that were found lately are not shown just now.
+pub(crate) fn hides(world: &World) -> bool {
+    world.servers.race() && world.faults.get("hides_parcels").is_some()
+}
+
+/// Whether a parcel was found, and nothing was done with it since.
+pub(crate) fn is_new(parcel: &Value) -> bool {
+    stage(parcel) == REMOTE
+}
+
 /// A parcel of a cluster.
 pub(crate) fn find<'a>(
     world: &'a mut World,
@@ -132,11 +142,13 @@ pub(crate) fn find<'a>(
     version: &str,
 ) -> Result<&'a mut Value, Refusal> {
     let missing = || Refusal::missing("Parcel", &format!("{product}-{version}"));
+    let hides = hides(world);
     let owner = list_mut(world.state, "clusters").iter_mut();
     let owner = owner.filter(|owner| text(owner, "name") == cluster);
     let mut parcels = owner.flat_map(|owner| list_mut(owner, "products"));
     parcels
         .find(|parcel| text(parcel, "product") == product && text(parcel, "version") == version)
+        .filter(|parcel| !(hides && is_new(parcel)))
         .ok_or_else(missing)
 }
 

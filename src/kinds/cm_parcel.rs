@@ -305,5 +305,22 @@ fn unknown_parcel(args: &Args, reply: &Reply) -> String {
         ),
     };
     let near = near.unwrap_or_else(|| "declare its repository (cm.parcel_repository)".into());
-    format!("{said}; {near}")
+    let hidden = hidden(reply).unwrap_or_default();
+    format!("{said}; {near}{hidden}")
+}
+
+/// Says that two servers may not show a parcel although its repository is declared (requirement
+/// M19), and the way out (requirement M20).
+fn hidden(reply: &Reply) -> Option<String> {
+    let count = |name: &str| reply.text(name).ok().flatten()?.parse::<usize>().ok();
+    let (servers, repositories) = (count("servers")?, count("repositories")?);
+    (servers > 1 && repositories > 0).then(|| {
+        let addresses = if repositories == 1 { "address" } else { "addresses" };
+        format!(
+            "; it has {repositories} {addresses} of repositories: while both servers run, parcels of newly saved ones \
+             are not shown (OPSAPS-60726); to see them, stop the passive server and apply again, \
+             with `maintenance: {{ procedure: passive_stop }}` at the manager in pair.yaml; the \
+             server is started afterwards"
+        )
+    })
 }

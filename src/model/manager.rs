@@ -84,7 +84,8 @@ pub enum Entity {
     ///
     /// The reply has `stage` (absent where the manager knows no such parcel), `errors`, and a field
     /// `version/VERSION` with the stage of each version of the product; `products` names all
-    /// products, separated by blanks.
+    /// products, separated by blanks. Where there is no such parcel, `servers` and `repositories`
+    /// tell how many there are, if known.
     Parcel(Arc<str>, Arc<str>),
     /// All services of the cluster and the management service, and whether what they run is what
     /// is declared (CM API: `configStalenessStatus`).

@@ -133,7 +133,7 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         | Call::RemovePeer
         | Call::SetReplication(..)
         | Call::RemoveReplication => return cm_members::call(line, place, call).await,
-        Call::Command(_) => return Err("a command is run where it is looked at, too".into()),
+        Call::Command(_) => return Err("a declared command is carried out elsewhere".into()),
         Call::AwaitReady => return cm_gate::await_ready(line).await,
         Call::AwaitIdle(seconds) => {
             return cm_gate::await_idle(line, Duration::from_secs(*seconds)).await;

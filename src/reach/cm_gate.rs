@@ -54,7 +54,7 @@ pub(super) fn seen(servers: &[Json]) -> Seen {
 
 /// Returns the servers that were seen about as lately as the one seen last. Once one was seen again
 /// since an `earlier` look, all that are alive must have been.
-fn alive(servers: &[Json], earlier: &Seen) -> Vec<String> {
+pub(super) fn alive(servers: &[Json], earlier: &Seen) -> Vec<String> {
     let now = seen(servers);
     let Some(newest) = now.values().max().copied() else { return Vec::new() };
     let was_seen_again =

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::cm::{Cm, futures_join, items};
 use super::cm_gate;
 use super::cm_order;
+use super::cm_parcel;
 use super::cm_scope::{Overview, Service, Session, service_path, text};
 use super::cm_staleness::{self, Impact};
 use super::cm_wants::Wants;
@@ -28,7 +29,7 @@ impl Cm {
                 false => Some(self.services(session, &wants.services).await),
             }
         };
-        let (mut services, hosts, settings, servers, users, peers) = tokio::join!(
+        let (mut services, hosts, mut settings, mut servers, users, peers) = tokio::join!(
             services,
             self.list_if(wants.hosts, session, "/hosts"),
             // In full, because what is not set has a default.
@@ -38,12 +39,20 @@ impl Cm {
             self.list_if(wants.peers, session, "/cm/peers"),
         );
         let (parcels, templates, staleness, impact, documents) = tokio::join!(
-            self.list_of_cluster(wants.parcels, session, "parcels"),
+            self.list_of_cluster(!wants.parcels.is_empty(), session, "parcels"),
             self.list_of_cluster(wants.templates, session, "hostTemplates"),
             self.staleness(wants.staleness, session),
             self.impact(wants.impact, session),
             self.documents(session, &wants.looks),
         );
+        // Why a parcel is not known depends on the servers, and on the repositories.
+        if cm_parcel::lacks(parcels.as_ref(), &wants.parcels) {
+            let (more, told) = tokio::join!(
+                self.list_if(servers.is_none(), session, "/cm/instances"),
+                self.list_if(settings.is_none(), session, "/cm/config?view=full"),
+            );
+            (servers, settings) = (servers.or(more), settings.or(told));
+        }
         if let Some(Ok(services)) = &mut services {
             let groups = self.members(session, services, &wants.groups, "roleConfigGroups");
             let roles = self.members(session, services, &wants.roles, "roles");

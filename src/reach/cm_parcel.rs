@@ -1,5 +1,6 @@
 //! Parcels of Cloudera Manager and the repositories they come from.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -7,6 +8,7 @@ use tokio::time::sleep;
 
 use super::cm_command::Line;
 use super::cm_entity::{Place, field};
+use super::cm_gate;
 use super::cm_scope::{Overview, distinct, listed, text, unknown};
 use super::failure::Failure;
 use super::http::Trouble;
@@ -41,6 +43,18 @@ pub(super) fn repository_fields(overview: &Overview) -> Result<Vec<Field>, Reply
     Ok(std::iter::once(field("looked_into", looked)).chain(urls).collect())
 }
 
+/// True if one of the versions `wanted` is not among the `parcels`.
+pub(super) fn lacks(
+    parcels: Option<&Result<Vec<Json>, Trouble>>,
+    wanted: &HashSet<(&str, &str)>,
+) -> bool {
+    let Some(Ok(parcels)) = parcels else { return false };
+    let is_it = |parcel: &Json, (product, version): &(&str, &str)| {
+        text(parcel, "product") == Some(*product) && text(parcel, "version") == Some(*version)
+    };
+    wanted.iter().any(|wanted| !parcels.iter().any(|parcel| is_it(parcel, wanted)))
+}
+
 /// Tells a version of a product, and its other versions.
 pub(super) fn fields(
     overview: &Overview,
@@ -63,11 +77,27 @@ pub(super) fn fields(
         field("products", Live::Known(Value::text(products))),
         field("errors", Live::Known(Value::text(errors))),
     ];
+    if it.is_none() {
+        fields.extend(circumstances(overview));
+    }
     fields.extend(own.iter().map(|(version, parcel)| Field {
         name: format!("version/{version}").into(),
         live: stage(parcel),
     }));
     Ok(fields)
+}
+
+/// Tells how many servers are alive and how many repositories are declared, as far as was read: with
+/// two servers not every parcel need be shown.
+fn circumstances(overview: &Overview) -> Vec<Field> {
+    let number = |number: usize| Live::Known(Value::text(number.to_string()));
+    let servers = overview.servers.as_ref().and_then(|read| read.as_ref().ok());
+    let servers = servers.map(|servers| cm_gate::alive(servers, &overview.seen).len());
+    let repositories = repository_fields(overview).ok();
+    let repositories =
+        repositories.map(|told| told.iter().filter(|field| field.name.starts_with("url/")).count());
+    let told = [("servers", servers), ("repositories", repositories)];
+    told.into_iter().filter_map(|(name, count)| Some(field(name, number(count?)))).collect()
 }
 
 fn errors(parcel: &Json) -> String {

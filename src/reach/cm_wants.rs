@@ -15,8 +15,8 @@ pub(super) struct Wants<'a> {
     pub(super) roles: HashSet<&'a str>,
     /// Whether the hosts are needed.
     pub(super) hosts: bool,
-    /// Whether the parcels are needed.
-    pub(super) parcels: bool,
+    /// Versions of products of which the parcels are needed.
+    pub(super) parcels: HashSet<(&'a str, &'a str)>,
     /// Whether the manager's own settings are needed.
     pub(super) settings: bool,
     /// Whether it is needed which services are stale.
@@ -56,7 +56,9 @@ impl<'a> Wants<'a> {
     pub(super) fn entity(&mut self, entity: &'a Entity) {
         match entity {
             Entity::Host(_) => self.hosts = true,
-            Entity::Parcel(..) => self.parcels = true,
+            Entity::Parcel(product, version) => {
+                self.parcels.insert((product, version));
+            }
             Entity::Repositories => self.settings = true,
             Entity::Services => self.staleness = true,
             Entity::Impact => self.impact = true,

@@ -16,7 +16,9 @@ pub(super) fn route(world: &mut World, cluster: &str, path: &[&str], request: &R
             read(request)?;
             request.full_view()?;
             let parcels = list(world.cluster(cluster)?, "products").to_vec();
-            Ok(wrap(parcels.iter().map(|parcel| show(world, cluster, parcel)).collect()))
+            let hides = parcel::hides(world);
+            let listed = parcels.iter().filter(|parcel| !(hides && parcel::is_new(parcel)));
+            Ok(wrap(listed.map(|parcel| show(world, cluster, parcel)).collect()))
         }
         ["usage"] => read(request).map(|()| usage(world, cluster)),
         ["products", product, "versions", version] => {
