@@ -640,3 +640,72 @@ fn m19_parcels_that_two_servers_do_not_show_name_the_defect_and_the_way_out() {
     run(&project, &["apply", "--yes"]).expect(0);
     is_whole(&project);
 }
+
+#[test]
+fn m14_two_servers_and_a_credential_storage_are_refused_before_any_contact() {
+    let is_refused = |project: &Project, at: &str| {
+        for command in ["check", "plan", "drift"] {
+            let ran = run(project, &[command]).expect(8);
+            let said = "two servers of a manager cannot use Secure Credential Storage";
+            assert!(ran.err.contains(said) && ran.err.contains(at), "{}", ran.err);
+            assert!(ran.err.contains("pair.yaml"), "both places: {}", ran.err);
+        }
+        assert!(!project.path("inv/.drsync/inv/managers").exists(), "nothing was contacted");
+    };
+    is_refused(&pair("credential_storage: vault", QUICK, KAFKA), "pair.yaml:7:");
+    let setting = |value: &str| {
+        format!(
+            "- cm.config: {{ scope: manager, values: {{ CREDENTIAL_STORAGE_PROVIDER: {value} }} }}\n"
+        )
+    };
+    is_refused(&pair("", QUICK, &setting("EMBEDDED_VAULT")), "all.yaml:1:");
+    // Each of the two alone is all right.
+    for project in
+        [pair("", QUICK, &setting("none")), pair("credential_storage: none", QUICK, KAFKA)]
+    {
+        run(&project, &["check"]).expect(0);
+    }
+    let one = pair("credential_storage: embedded", QUICK, &setting("EMBEDDED_VAULT"));
+    let text = one.read("inv/pair.yaml").replace("[dr-cm1, dr-cm2]", "[dr-cm1]");
+    one.file("inv/pair.yaml", text);
+    run(&one, &["check"]).expect(0);
+    let odd = pair("credential_storage: valt", QUICK, KAFKA);
+    assert!(run(&odd, &["check"]).expect(8).err.contains("did you mean `vault`?"));
+}
+
+/// Gives the manager of a project another version.
+fn with_version(project: &Project, version: &str) {
+    let seed = project.path("inventories/demo/sandbox/dr.json");
+    let text = std::fs::read_to_string(&seed).unwrap();
+    let known = "\"cmVersion\": \"7.11.3\"";
+    assert!(text.contains(known));
+    std::fs::write(&seed, text.replace(known, &format!("\"cmVersion\": \"{version}\""))).unwrap();
+}
+
+#[test]
+fn b6_two_servers_are_doubted_where_the_manager_is_too_old_for_them() {
+    let resources = KAFKA.to_string()
+        + "- cm.role: { service: kafka, type: KAFKA_BROKER, hosts: [dr-w01.example.com, \
+           dr-w02.example.com, dr-w03.example.com, dr-w04.example.com] }\n";
+    let found = |version: &str, servers: &str| {
+        let project = pair("", QUICK, &resources);
+        with_version(&project, version);
+        let text = project.read("inv/pair.yaml").replace("[dr-cm1, dr-cm2]", servers);
+        project.file("inv/pair.yaml", text);
+        let plan = run(&project, &["plan"]).expect(0);
+        let drift = run(&project, &["drift"]).expect(2);
+        // Whatever is said of the servers, the rest is worked on as anywhere.
+        run(&project, &["apply", "--yes"]).expect(0);
+        run(&project, &["plan", "--detailed-exitcode"]).expect(0);
+        (plan.err, drift.err)
+    };
+    let (plan, drift) = found("7.6.2", "[dr-cm1, dr-cm2]");
+    for said in [plan, drift] {
+        assert!(said.contains("Cloudera Manager 7.6.2, and two servers are declared"), "{said}");
+        assert!(said.contains("pair.yaml:7:") && said.contains("about version 7.7"), "{said}");
+    }
+    for (version, servers) in [("7.6.2", "[dr-cm1]"), ("7.11.3", "[dr-cm1, dr-cm2]")] {
+        let (plan, drift) = found(version, servers);
+        assert!(!plan.contains("two servers") && !drift.contains("two servers"), "{plan}{drift}");
+    }
+}

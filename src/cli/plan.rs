@@ -6,6 +6,7 @@ use super::load::{self, Loaded};
 use super::world::{self, Built};
 use crate::engine::plan;
 use crate::engine::saved::Saved;
+use crate::engine::two_servers;
 use crate::model::Diagnostic;
 use crate::model::plan::Plan;
 use crate::reach::Logins;
@@ -54,7 +55,13 @@ pub async fn made(
         }
     };
     match plan {
-        Ok(plan) => Ok((built, plan)),
+        Ok(plan) => {
+            let warnings = two_servers::too_old(&loaded.inventory, &plan.identities);
+            if !warnings.is_empty() {
+                view::talk(&view::fault::text(&warnings, &loaded.inventory.texts));
+            }
+            Ok((built, plan))
+        }
         Err(mistakes) => {
             built.close().await;
             let fault = Fault::invalid(mistakes, loaded.inventory.texts.clone());

@@ -13,3 +13,4 @@ mod restart;
 pub mod saved;
 pub mod select;
 pub mod state;
+pub mod two_servers;

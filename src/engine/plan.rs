@@ -11,6 +11,7 @@ use super::instance::{self, Instance};
 use super::read::{self, Readings, Sheets};
 use super::restart::{self, Forecast};
 use super::select::Chosen;
+use super::two_servers;
 use crate::lang::expand;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Verdict;
@@ -38,6 +39,7 @@ pub fn prepare(inventory: &Inventory, chosen: &Chosen) -> Result<Prepared, Vec<D
     let mut mistakes = Vec::new();
     let declared = expand::expand(inventory, chosen, &mut mistakes);
     let mut instances = instance::build(inventory, declared, &mut mistakes);
+    mistakes.extend(two_servers::check(inventory, &instances));
     let order = &inventory.world.pair.order;
     let rank = |i: &Instance| order.iter().position(|side| side == i.address.target.side());
     instances.sort_by_key(rank);

@@ -1,10 +1,12 @@
 //! `cm.single_node`: a step of single-node maintenance, on a host of Cloudera Manager's servers.
 //!
 //! drsync declares the steps itself for a manager with two `servers` in `pair.yaml`, which run
-//! active-passive. Parcels, their repositories and new services are worked on while only one server
-//! runs: two would race for the same rows of the database. The steps around that work, in order:
-//! wait until no command runs; stop the secondary server (the second of `servers`); set `haMode=false` on the primary, nothing
-//! else of the file changes; restart the primary; the work; verify that no command runs; set
+//! active-passive. Parcels, their repositories, new services and wizards (`cm.command`) are worked on
+//! while only one server runs: two would race for the same rows of the database. Secure Credential
+//! Storage (`credential_storage: embedded` or `vault` at the manager) and two servers exclude each
+//! other, and managers before about version 7.7 have one. The steps around that work, in order:
+//! wait until no command runs; stop the secondary server (the second of `servers`); set
+//! `haMode=false` on the primary, nothing else of the file changes; restart the primary; the work; verify that no command runs; set
 //! `haMode=true`; restart the primary; start the secondary; verify that both are alive. With
 //! `procedure: passive_stop` the primary is left as it is: the secondary is stopped, and started
 //! after the work.

@@ -18,7 +18,7 @@ pub mod resource;
 pub mod scalar;
 pub mod scope;
 pub mod secrets;
-mod servers;
+pub mod servers;
 pub mod source;
 pub mod ssh_args;
 pub mod tag;

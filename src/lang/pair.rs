@@ -152,8 +152,27 @@ pub struct Manager {
     /// How a manager with two servers is worked on.
     #[serde(default)]
     pub maintenance: Maintenance,
+    /// Where the manager keeps passwords; needs naming only where it is not its own database.
+    #[serde(default)]
+    pub credential_storage: CredentialStorage,
+    /// Where that is written.
+    #[serde(skip, default = "Place::nowhere")]
+    pub storage_place: Place,
     /// A simulated manager instead of a real one.
     pub sandbox: Option<SandboxManager>,
+}
+
+/// Where a manager keeps passwords: its Secure Credential Storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialStorage {
+    /// In its own database.
+    #[default]
+    None,
+    /// In an embedded vault.
+    Embedded,
+    /// In a vault elsewhere.
+    Vault,
 }
 
 /// How work is done that two servers of a manager must not do together.
@@ -291,6 +310,9 @@ fn read_sides(node: &Node, mistakes: &mut Vec<Diagnostic>) -> IndexMap<Arc<str>,
         // What else names the side must not be blamed for a mistake in its body.
         let nothing = Side { group: String::new(), manager: None, place: Place::nowhere() };
         let mut side = leniently(body, mistakes, decode::<Side>).unwrap_or(nothing);
+        if let Some(manager) = &mut side.manager {
+            manager.storage_place = body.place_of(&["manager", "credential_storage"]);
+        }
         side.place = body.get("group").map_or(&key.place, |group| &group.place).clone();
         if side.group.is_empty() {
             side.group = key.name.to_string();

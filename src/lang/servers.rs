@@ -1,9 +1,9 @@
 //! Checks the `servers` of managers against the hosts of the inventory.
 
-use super::pair::Manager;
+use super::pair::{CredentialStorage, Manager};
 use super::scope::World;
 use crate::model::nearest::did_you_mean;
-use crate::model::{Diagnostic, Node};
+use crate::model::{Diagnostic, Node, Place};
 
 /// Returns what is wrong with the servers of all sides.
 pub fn check(world: &World) -> Vec<Diagnostic> {
@@ -11,6 +11,9 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
     for (side, body) in &world.pair.sides {
         let Some(manager) = &body.manager else { continue };
         mistakes.extend(too_many(manager));
+        if manager.credential_storage != CredentialStorage::None {
+            mistakes.extend(no_storage(manager, &manager.storage_place));
+        }
         for server in &manager.servers {
             mistakes.extend(not_reachable(world, manager, server));
             mistakes.extend(elsewhere(world, manager, side, server));
@@ -34,6 +37,25 @@ fn too_many(manager: &Manager) -> Option<Diagnostic> {
         Diagnostic::error("a Cloudera Manager has two servers at most")
             .because("One is active, the other passive; there is no third (M28).")
             .at(&third.place),
+    )
+}
+
+/// Returns the error that two servers and a credential storage, which is declared at `place`, do not
+/// go together (requirement M14).
+pub fn no_storage(manager: &Manager, place: &Place) -> Option<Diagnostic> {
+    let [_, second, ..] = &manager.servers[..] else { return None };
+    Some(
+        Diagnostic::error("two servers of a manager cannot use Secure Credential Storage")
+            .because(
+                "Cloudera lists Cloudera Manager High Availability as not supported with the \
+                 Secure Credential Provider, and it cannot be enabled once there are two servers \
+                 (M14).",
+            )
+            .at(place)
+            .also(&second.place, "the second server")
+            .hint(
+                "keep the passwords in the manager's own database, or have one server".to_string(),
+            ),
     )
 }
 
