@@ -15,6 +15,7 @@ mod replications;
 mod roles;
 mod service_commands;
 mod services;
+mod timeseries;
 
 use serde_json::json;
 
@@ -32,6 +33,7 @@ pub(crate) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
         ["users", rest @ ..] => access::users(world, rest, request),
         ["controlPlanes", rest @ ..] => control_planes::route(world, rest, request),
         ["events"] => events::route(world, request),
+        ["timeseries"] => timeseries::route(world, request),
         ["commands", id] => {
             read(request)?;
             command::show(world, command_id(id)?, true)
