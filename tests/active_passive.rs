@@ -709,3 +709,60 @@ fn b6_two_servers_are_doubted_where_the_manager_is_too_old_for_them() {
         assert!(!plan.contains("two servers") && !drift.contains("two servers"), "{plan}{drift}");
     }
 }
+
+const BY_NAME: &str = "select jvm_heap_used_mb where entityName=\"cloudera_manager_server\"";
+
+/// Returns the query that drsync proposes instead of one by name.
+fn proposed(err: &str) -> &str {
+    let words = "ask by category, for old and new: ";
+    let at = err.find(words).unwrap_or_else(|| panic!("{err}")) + words.len();
+    err[at..].lines().next().unwrap().trim()
+}
+
+#[test]
+fn m26_a_query_by_the_old_name_of_the_server_is_told_and_rewritten() {
+    let trigger = |query: &str| {
+        let query = query.replace('"', "\\\"");
+        let text = format!(
+            "[{{\"triggerName\":\"heap\",\"triggerExpression\":\"IF ({query}) DO health:bad\"}}]"
+        );
+        format!("- cm.config:\n    service: kafka\n    values:\n      service_triggers: '{text}'\n")
+    };
+    let project = pair("", QUICK, &trigger(BY_NAME));
+    for query in [BY_NAME, "select fd_open where entityName = \"CMSERVER:cm1.dr.example.com\""] {
+        project.file("inv/resources/all.yaml", trigger(query));
+        let checked = run(&project, &["check"]).expect(0);
+        assert!(checked.err.contains("all.yaml:4:"), "{}", checked.err);
+        assert!(proposed(&checked.err).ends_with("where category=CMSERVER"), "{}", checked.err);
+    }
+    let by_category = "select jvm_heap_used_mb where category=CMSERVER";
+    for query in [by_category, "select fd_open where entityName=\"kafka-1\""] {
+        project.file("inv/resources/all.yaml", trigger(query));
+        let checked = run(&project, &["check"]).expect(0);
+        assert!(!checked.err.contains("category"), "{}", checked.err);
+    }
+}
+
+#[test]
+fn m27_a_query_by_category_joins_what_the_old_and_the_new_entities_recorded() {
+    let resources = format!(
+        "- cm.config: {{ service: kafka, values: {{ service_triggers: ['{BY_NAME}'] }} }}\n"
+    );
+    let project = pair("", QUICK, &resources);
+    let checked = run(&project, &["plan"]).expect(0);
+    let series = |manager: &serde_json::Value, query: &str| -> Vec<String> {
+        let body = serde_json::json!({ "query": query }).to_string();
+        let answer = support::request(manager, "POST", "/api/v54/timeseries", &body);
+        let page: serde_json::Value =
+            serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        let series = page["items"][0]["timeSeries"].as_array().unwrap().iter();
+        series.map(|one| one["metadata"]["entityName"].as_str().unwrap().to_string()).collect()
+    };
+    support::served(&project, "inv", 1, |manager| {
+        assert_eq!(series(manager, BY_NAME), ["cloudera_manager_server"]);
+        let all = ["cloudera_manager_server", "CMSERVER:dr-cm1", "CMSERVER:dr-cm2"];
+        assert_eq!(series(manager, proposed(&checked.err)), all);
+        let new = "select jvm_heap_used_mb where entityName=CMSERVER:dr-cm1";
+        assert_eq!(series(manager, new), ["CMSERVER:dr-cm1"]);
+    });
+}

@@ -110,7 +110,8 @@ pub fn chosen(part: &Part, choice: Choice, command: &'static str) -> Result<Load
             let said = "nothing that is declared matches the whole of this selection";
             Err(Fault::usage(vec![said.to_string()]).with_json(part.json, command))
         }
-        Ok(prepared) if !diagnostics.iter().any(Diagnostic::is_error) => {
+        Ok(mut prepared) if !diagnostics.iter().any(Diagnostic::is_error) => {
+            diagnostics.append(&mut prepared.warnings);
             if !diagnostics.is_empty() {
                 view::talk(&view::fault::text(&diagnostics, &inventory.texts));
             }

@@ -10,7 +10,7 @@ use crate::lang::inventory::Inventory;
 use crate::model::change::Problem;
 use crate::model::decode::leniently;
 use crate::model::question::Question;
-use crate::model::{Address, Data, Diagnostic, Map, Node, Target};
+use crate::model::{Address, Data, Diagnostic, Map, Node, Severity, Target};
 
 /// What instances with equal arguments share.
 pub struct Shared {
@@ -46,7 +46,8 @@ pub struct Instance {
     pub also: Vec<usize>,
 }
 
-/// Builds the instances of what was declared; mistakes go to `mistakes`.
+/// Builds the instances of what was declared; mistakes go to `mistakes`, and what will do but is
+/// better written in another way to `warnings`.
 ///
 /// Several resources may declare parts of one instance (settings of one role group, say). Where
 /// they contradict each other both places are named.
@@ -54,6 +55,7 @@ pub fn build(
     inventory: &Inventory,
     declared: Vec<Declared>,
     mistakes: &mut Vec<Diagnostic>,
+    warnings: &mut Vec<Diagnostic>,
 ) -> Vec<Instance> {
     let mut builder = Builder {
         inventory,
@@ -61,6 +63,7 @@ pub fn build(
         decoded: HashMap::new(),
         merged: HashMap::new(),
         mistakes,
+        warnings,
     };
     let mut instances: Vec<Instance> = Vec::with_capacity(declared.len());
     let mut known: HashMap<u64, Vec<usize>, BuildHasherDefault<DefaultHasher>> =
@@ -128,6 +131,7 @@ struct Builder<'a> {
     decoded: HashMap<usize, Option<Arc<Shared>>>,
     merged: HashMap<(usize, usize), Option<Arc<Shared>>>,
     mistakes: &'a mut Vec<Diagnostic>,
+    warnings: &'a mut Vec<Diagnostic>,
 }
 
 impl Builder<'_> {
@@ -170,6 +174,10 @@ impl Builder<'_> {
         if !problems.is_empty() {
             problems.iter().for_each(|p| push(self.mistakes, located(p, &node)));
             return None;
+        }
+        for advice in kind.advice(&args) {
+            let severity = Severity::Warning;
+            push(self.warnings, Diagnostic { severity, ..located(&advice, &node) });
         }
         Some(Arc::new(Shared {
             kind,

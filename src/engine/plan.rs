@@ -30,6 +30,8 @@ pub struct Prepared {
     pub order: Order,
     /// What each target is asked.
     pub sheets: Sheets,
+    /// What will do, but is better written in another way.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Expands and orders what `chosen` selects of the inventory.
@@ -38,7 +40,8 @@ pub struct Prepared {
 pub fn prepare(inventory: &Inventory, chosen: &Chosen) -> Result<Prepared, Vec<Diagnostic>> {
     let mut mistakes = Vec::new();
     let declared = expand::expand(inventory, chosen, &mut mistakes);
-    let mut instances = instance::build(inventory, declared, &mut mistakes);
+    let mut warnings = Vec::new();
+    let mut instances = instance::build(inventory, declared, &mut mistakes, &mut warnings);
     mistakes.extend(two_servers::check(inventory, &instances));
     let order = &inventory.world.pair.order;
     let rank = |i: &Instance| order.iter().position(|side| side == i.address.target.side());
@@ -57,7 +60,7 @@ pub fn prepare(inventory: &Inventory, chosen: &Chosen) -> Result<Prepared, Vec<D
         }
     };
     let sheets = Sheets::new(&instances);
-    Ok(Prepared { instances, order, sheets })
+    Ok(Prepared { instances, order, sheets, warnings })
 }
 
 /// Reads all targets and compares.

@@ -9,7 +9,8 @@
 //! against the manager's own catalogue. Values may be typed: sizes with a unit (`4 GiB`), lists,
 //! mappings for safety valves and thresholds; `null` resets to the default. Values compare by
 //! meaning: the order of XML properties, spelling of numbers or blanks in lists do not count, and
-//! explicitly setting the default equals not setting it.
+//! explicitly setting the default equals not setting it. A query of time series in a value that asks
+//! for a server of Cloudera Manager by its name is told: names have changed, categories have not.
 //!
 //! ```yaml
 //! - name: DataNode settings
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::shared::tsquery;
 use super::{Guarded, Kind, Link, Unsettles, argument, problem, unanswered};
 use crate::format::setting::{Sort, normalise, unit};
 use crate::format::{hadoop_xml, properties, units};
@@ -137,6 +139,10 @@ impl Kind for CmConfig {
             }
         }
         problems
+    }
+
+    fn advice(args: &Args) -> Vec<Problem> {
+        tsquery::advice(&args.values, &["values"])
     }
 
     fn ask(args: &Args) -> Vec<Question> {

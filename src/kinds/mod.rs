@@ -83,6 +83,12 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns what is better written in another way, though it will do.
+    fn advice(args: &Self::Args) -> Vec<Problem> {
+        let _ = args;
+        Vec::new()
+    }
+
     /// Returns what must be read. The replies come back in the same order.
     fn ask(args: &Self::Args) -> Vec<Question>;
 

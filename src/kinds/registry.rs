@@ -99,6 +99,8 @@ pub trait AnyKind: Send + Sync {
     fn key(&self, args: &Decoded) -> String;
     /// See [`Kind::check`].
     fn check(&self, args: &Decoded) -> Vec<Problem>;
+    /// See [`Kind::advice`].
+    fn advice(&self, args: &Decoded) -> Vec<Problem>;
     /// See [`Kind::ask`].
     fn ask(&self, args: &Decoded) -> Vec<Question>;
     /// See [`Kind::diff`].
@@ -150,6 +152,10 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn check(&self, decoded: &Decoded) -> Vec<Problem> {
         K::check(args::<K>(decoded))
+    }
+
+    fn advice(&self, decoded: &Decoded) -> Vec<Problem> {
+        K::advice(args::<K>(decoded))
     }
 
     fn ask(&self, decoded: &Decoded) -> Vec<Question> {

@@ -16,5 +16,6 @@ pub mod role_type;
 pub mod shell;
 pub mod state;
 pub mod texts;
+pub mod tsquery;
 pub mod tuned;
 pub mod unit;
