@@ -267,3 +267,51 @@ fn what_stands_for_two_instances_can_be_required() {
     );
     project.drsync(&["check", "-i", "inv"]).expect(0);
 }
+
+#[test]
+fn p6_a_smaller_side_is_no_drift_where_it_is_declared_so_and_drift_where_it_is_not() {
+    let project = pair(
+        r#"
+- cm.config: { service: kafka, role_group: KAFKA_BROKER, values: { broker_max_heap_size: "{{ heap }}" } }
+- cm.config: { service: kafka, values: { num.partitions: "{{ partitions }}" }, unmanaged: ignore }
+- cm.role: { service: kafka, type: KAFKA_BROKER, hosts: "{{ brokers }}" }
+"#,
+    );
+    let hosts = |side: &str, count: usize| {
+        let hosts = (1..=count).map(|n| format!("{side}-w0{n}.example.com"));
+        hosts.collect::<Vec<_>>().join(", ")
+    };
+    let vars = |side: &str, name: &str, heap: u32, count: usize| {
+        let brokers = hosts(side, count);
+        let text = format!("heap: {heap}\nbrokers: [{brokers}]\n");
+        project.file(&format!("inv/group_vars/{name}.yaml"), text);
+    };
+    project.file("inv/group_vars/all.yaml", "partitions: 6\n");
+    vars("pri", "primary", 6144, 4);
+    // The allowance: half the memory, and two brokers fewer.
+    vars("dr", "dr", 3072, 2);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    let drift = project.drsync(&["drift", "-i", "inv"]).expect(0);
+    assert!(!drift.out.contains("heap"), "{}", drift.out);
+    // What nobody declared to be smaller is drift, and nothing else is, but that the service runs it.
+    support::served(&project, "inv", 2, |manager| {
+        if manager["side"] == "dr" {
+            let body = r#"{"items":[{"name":"num.partitions","value":"3"}]}"#;
+            let path = "/api/v54/clusters/lake/services/kafka/config";
+            let answer = support::request(manager, "PUT", path, body);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+    });
+    let drift = project.drsync(&["drift", "-i", "inv", "--json"]).expect(2);
+    let page = drift.json();
+    let differing: Vec<&serde_json::Value> = page["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|instance| instance["verdict"] == "change" && instance["kind"] == "cm.config")
+        .collect();
+    assert_eq!(differing.len(), 1, "{}", drift.out);
+    assert_eq!(differing[0]["address"], "dr/cm.config[kafka]", "{}", drift.out);
+    assert!(differing[0].to_string().contains("num.partitions"), "{}", drift.out);
+    assert!(!differing[0].to_string().contains("heap"), "{}", drift.out);
+}
