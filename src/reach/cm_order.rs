@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::cm::items;
 use super::cm_command::{Line, PAUSE, adopt, ended, follow, submit};
 use super::cm_entity::{Place, field};
+use super::cm_gate::{self, Seen};
 use super::cm_scope::{Overview, Session, unknown};
 use super::failure::Failure;
 use super::http::Trouble;
@@ -62,20 +64,27 @@ pub(super) async fn carry_out(
     place: &Place,
     order: &Order,
 ) -> Result<(), Failure> {
-    let gaps = line.http.gaps();
+    if !order.is_file_bound {
+        return followed(line, session, place, order).await;
+    }
+    let (gaps, servers) = (line.http.gaps(), alive(line).await);
     let outcome = followed(line, session, place, order).await;
-    let was_away = line.http.gaps() > gaps;
+    let was_lost = outcome.as_ref().is_err_and(|failure| failure.is_lost);
+    let was_away = was_lost || line.http.gaps() > gaps || alive(line).await != servers;
     match outcome {
-        Ok(()) if !(order.is_file_bound && was_away) => Ok(()),
+        outcome if !was_away => outcome,
         Ok(()) => match is_done(line, session, order).await {
             Ok(false) => Err(by_hand("it ended and has not done what it should")),
             _ => Ok(()),
         },
-        Err(failure) if order.is_file_bound && (was_away || failure.is_lost) => {
-            Err(by_hand(&failure.said))
-        }
-        Err(failure) => Err(failure),
+        Err(failure) => Err(by_hand(&failure.said)),
     }
+}
+
+/// Returns the servers that are alive; none where they are not told.
+async fn alive(line: Line<'_>) -> Vec<String> {
+    let told = line.get("/cm/instances").await.and_then(|answer| items(&answer));
+    told.map(|told| cm_gate::alive(&told, &Seen::new())).unwrap_or_default()
 }
 
 /// Says that a command is not tried again, and why (requirement M13).
