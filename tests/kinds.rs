@@ -145,6 +145,9 @@ fn run(kind: &str, path: &Path) -> Result<(), String> {
         delta.unmanaged.iter().map(|(n, v)| format!("{n} = {v}")).collect();
     compare("unmanaged", &unmanaged, &list(case.get("unmanaged")))?;
     compare("notes", &delta.notes, &list(case.get("notes")))?;
+    let findings: Vec<String> =
+        delta.findings.iter().map(|f| format!("{}: {}", f.name, f.summary)).collect();
+    compare("findings", &findings, &list(case.get("findings")))?;
     if delta.verdict() == drsync::model::change::Verdict::Change {
         compare("steps", &steps(&kind.steps(&args, &delta, &replies)), &list(case.get("steps")))?;
     }

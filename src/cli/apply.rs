@@ -15,7 +15,6 @@ use crate::engine::gate;
 use crate::engine::journal::Journal;
 use crate::engine::lock::{Lock, Refusal};
 use crate::engine::saved::Saved;
-use crate::model::change::Verdict;
 use crate::model::digest::sha256;
 use crate::model::plan::Plan;
 use crate::model::report::{Outcome, Report};
@@ -211,7 +210,7 @@ async fn carry_out(
 
 /// Tells of the instances for which nothing could even be tried.
 fn not_tried(found: &Plan) -> Vec<(Address, Outcome, f64)> {
-    let told = found.instances.iter().filter(|i| i.verdict != Verdict::InSync);
+    let told = found.instances.iter().filter(|i| !i.verdict.is_settled());
     let reason = |delta: &Delta| {
         let unknown = delta.attributes.iter().find_map(|a| a.unknown().map(String::from));
         delta.refused.clone().or(unknown)

@@ -15,5 +15,5 @@ pub fn run(part: &Part) -> Result<Code, Fault> {
         Ok::<_, Fault>(found)
     })??;
     plan::show(&found, part, "drift", Purpose::Drift);
-    Ok(plan::code(&found, part, !found.is_empty()))
+    Ok(plan::code(&found, part, !found.is_clean()))
 }

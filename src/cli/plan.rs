@@ -32,7 +32,7 @@ pub fn run(options: &PlanOptions) -> Result<Code, Fault> {
     {
         view::talk(&format!("Saved; apply it with: drsync apply {}\n", file.display()));
     }
-    let differs = options.detailed_exitcode && !plan.is_empty();
+    let differs = options.detailed_exitcode && !plan.is_clean();
     Ok(code(&plan, part, differs))
 }
 

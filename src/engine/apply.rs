@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
         };
         let addresses: Vec<_> = (0..self.ended.len())
             .filter_map(lost)
-            .filter(|planned| planned.verdict != Verdict::InSync)
+            .filter(|planned| !planned.verdict.is_settled())
             .map(|planned| planned.address.clone())
             .collect();
         for address in addresses {
@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
         let changed = before.iter().any(|end| end.changed);
         let delta = planned.delta.as_deref();
         match planned.verdict {
-            Verdict::InSync => {
+            Verdict::InSync | Verdict::Finding => {
                 let unseen = before.iter().filter(|end| end.blocks.is_some()).all(|end| end.unseen);
                 self.end(at, End { blocks: blocked, changed, unseen });
             }
@@ -324,7 +324,7 @@ async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
         settled(job, instance);
     }
     match delta.verdict() {
-        Verdict::InSync => return Outcome::Unchanged,
+        Verdict::InSync | Verdict::Finding => return Outcome::Unchanged,
         // What waits for a manager begins before that can be read.
         Verdict::Unknown if waits(instance, &delta, &replies) => {}
         Verdict::Unknown => {
@@ -434,10 +434,12 @@ async fn write(job: &Job, i: usize, delta: Delta, replies: Vec<Reply>) -> Outcom
         delta = compare(&job.inventory, instance, &replies);
         was_lost = written.outcome.as_ref().is_err_and(|failure| failure.is_lost);
         failure = match (delta.verdict(), written.outcome) {
-            (Verdict::InSync, Ok(())) => return Outcome::Changed,
+            (verdict, Ok(())) if verdict.is_settled() => return Outcome::Changed,
             // Reading decides: a write whose answer was lost may well have been done. One that
             // failed for certain did not do all that was to be done, whatever can be read.
-            (Verdict::InSync, Err(failure)) if failure.is_lost => return Outcome::Changed,
+            (verdict, Err(failure)) if verdict.is_settled() && failure.is_lost => {
+                return Outcome::Changed;
+            }
             (Verdict::Unknown, Ok(())) => {
                 let reason = unknown_reason(&delta).unwrap_or_default();
                 return Outcome::Failed(format!("written, but could not be read back: {reason}"));

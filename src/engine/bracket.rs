@@ -145,7 +145,7 @@ fn is_astray(step: &Planned) -> bool {
 }
 
 fn is_seen(step: &Planned) -> bool {
-    matches!(step.verdict, Verdict::InSync | Verdict::Change)
+    step.verdict.is_settled() || step.verdict == Verdict::Change
 }
 
 fn is_wait(step: &Planned) -> bool {

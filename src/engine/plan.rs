@@ -232,13 +232,15 @@ fn one_scope(inventory: &Inventory, first: &Instance, second: &Instance) -> Diag
         .hint("call it by the same name in both".to_string())
 }
 
-/// Compares one instance; attributes that the resource ignores are dropped.
+/// Compares one instance; attributes and findings that the resource ignores are dropped.
 pub fn compare(inventory: &Inventory, instance: &Instance, replies: &[Reply]) -> Delta {
     let shared = &instance.shared;
     let mut delta = shared.kind.diff(&shared.args, replies);
     let ignored = &inventory.resources[instance.resource].ignore;
     if !ignored.is_empty() {
-        delta.attributes.retain(|a| !ignored.iter().any(|glob| matches_glob(glob, &a.name)));
+        let is_ignored = |name: &str| ignored.iter().any(|glob| matches_glob(glob, name));
+        delta.attributes.retain(|attribute| !is_ignored(&attribute.name));
+        delta.findings.retain(|finding| !is_ignored(&finding.name));
     }
     delta
 }

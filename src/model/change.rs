@@ -88,6 +88,31 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// Something wrong that no write of drsync mends: a person must look into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What goes by it, for `ignore` and for whoever filters reports: `cm-ha-parcel-race`, say.
+    pub name: Cow<'static, str>,
+    /// What was found.
+    pub summary: String,
+    /// What to do.
+    pub advice: Option<String>,
+}
+
+impl Finding {
+    /// Returns a finding without advice.
+    pub fn new(name: impl Into<Cow<'static, str>>, summary: impl Into<String>) -> Finding {
+        Finding { name: name.into(), summary: summary.into(), advice: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn advised(mut self, advice: impl Into<String>) -> Finding {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
 /// The result of comparing one instance with what was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delta {
@@ -97,6 +122,8 @@ pub struct Delta {
     pub unmanaged: Vec<(String, Value)>,
     /// What is worth knowing although nothing is to be done about it: a reboot that is pending, say.
     pub notes: Vec<String>,
+    /// What is wrong, although no write mends it.
+    pub findings: Vec<Finding>,
     /// Mistakes in the declaration.
     pub problems: Vec<Problem>,
     /// Why the wish cannot be met at all, e.g. enabling a static unit.
@@ -156,6 +183,8 @@ impl Delta {
             Verdict::Unknown
         } else if self.attributes.iter().any(|a| a.differs) {
             Verdict::Change
+        } else if !self.findings.is_empty() {
+            Verdict::Finding
         } else {
             Verdict::InSync
         }
@@ -172,6 +201,8 @@ impl Delta {
 pub enum Verdict {
     /// Live and declaration agree.
     InSync,
+    /// They agree as far as writes go; a person must look into something.
+    Finding,
     /// A write is needed.
     Change,
     /// Something could not be read.
@@ -181,10 +212,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// True when nothing is left to write.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Verdict::InSync | Verdict::Finding)
+    }
+
     /// Returns the word for it in `--json` and in text.
     pub fn word(self) -> &'static str {
         match self {
             Verdict::InSync => "in sync",
+            Verdict::Finding => "finding",
             Verdict::Change => "change",
             Verdict::Unknown => "unknown",
             Verdict::Refused => "refused",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::change::Verdict;
+use super::change::{Finding, Verdict};
 use super::manager::ManagerIdentity;
 use super::{Address, Delta, Place};
 
@@ -90,6 +90,8 @@ pub struct Identities {
 pub struct Tally {
     /// In sync.
     pub in_sync: usize,
+    /// Nothing to write, but something to look into.
+    pub finding: usize,
     /// To be created: nothing is there yet.
     pub add: usize,
     /// To be changed.
@@ -140,6 +142,7 @@ impl Plan {
         for instance in &self.instances {
             match (instance.verdict, instance.effect()) {
                 (Verdict::InSync, _) => tally.in_sync += 1,
+                (Verdict::Finding, _) => tally.finding += 1,
                 (Verdict::Unknown, _) => tally.unknown += 1,
                 (Verdict::Refused, _) => tally.refused += 1,
                 (Verdict::Change, Effect::Add) => tally.add += 1,
@@ -153,6 +156,17 @@ impl Plan {
     /// Iterates over the instances that need a write.
     pub fn changes(&self) -> impl Iterator<Item = &Planned> {
         self.instances.iter().filter(|instance| instance.verdict == Verdict::Change)
+    }
+
+    /// Iterates over what a person must look into, beside changes too.
+    pub fn findings(&self) -> impl Iterator<Item = (&Planned, &Finding)> {
+        let with = self.instances.iter().filter_map(|i| Some((i, i.delta.as_deref()?)));
+        with.flat_map(|(instance, delta)| delta.findings.iter().map(move |one| (instance, one)))
+    }
+
+    /// True when nothing is wrong: neither a write nor a person is needed.
+    pub fn is_clean(&self) -> bool {
+        self.is_empty() && self.findings().next().is_none()
     }
 
     /// True when nothing needs a write.

@@ -21,6 +21,7 @@ pub fn plan(plan: &Plan, command: &str, timings: bool) -> Json {
         "pair": plan.pair,
         "summary": {
             "in_sync": tally.in_sync,
+            "finding": tally.finding,
             "add": tally.add,
             "change": tally.change,
             "remove": tally.remove,
@@ -28,6 +29,7 @@ pub fn plan(plan: &Plan, command: &str, timings: bool) -> Json {
             "refused": tally.refused,
         },
         "instances": told.map(instance).collect::<Vec<_>>(),
+        "findings": findings(plan),
         "unmanaged": unmanaged(plan),
         "notes": notes(plan),
         "coverage": coverage(&plan.coverage),
@@ -51,6 +53,19 @@ fn unmanaged(plan: &Plan) -> Json {
         })
     })
     .collect()
+}
+
+/// What a person must look into.
+fn findings(plan: &Plan) -> Json {
+    let told = plan.findings().map(|(instance, finding)| {
+        json!({
+            "address": instance.address.to_string(),
+            "finding": mask(&finding.name),
+            "summary": mask(&finding.summary),
+            "advice": finding.advice.as_deref().map(mask),
+        })
+    });
+    told.collect()
 }
 
 /// What is worth knowing of instances although it is no difference.
@@ -178,6 +193,7 @@ pub fn report(report: &Report, plan: &Plan) -> Json {
             "in_sync": plan.tally().in_sync,
         },
         "instances": ends.collect::<Vec<_>>(),
+        "findings": findings(plan),
         "coverage": coverage(&plan.coverage),
         "digest": plan.digest,
         "diagnostics": [],

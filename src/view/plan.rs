@@ -22,6 +22,7 @@ pub fn text(plan: &Plan, purpose: Purpose) -> String {
     unread(plan, &mut out);
     refused(plan, &mut out);
     changes(plan, purpose, &mut out);
+    findings(plan, &mut out);
     unmanaged(plan, purpose, &mut out);
     notes(plan, &mut out);
     footer(plan, purpose, &mut out);
@@ -121,6 +122,27 @@ fn heading(group: &Group<'_>, sign: String) -> String {
     format!("  {sign} {}   {}{name}", paint(BOLD, what), group.whereabouts())
 }
 
+/// What a person must look into: apply has no step for it.
+fn findings(plan: &Plan, out: &mut String) {
+    let found = |i: &&Planned| i.delta.as_deref().is_some_and(|d| !d.findings.is_empty());
+    let groups = groups(plan.instances.iter().filter(found));
+    if groups.is_empty() {
+        return;
+    }
+    line(out, format!("{}\n", paint(BOLD, "To be looked into (apply does nothing about it):")));
+    for group in groups {
+        line(out, heading(&group, paint(REMOVE, "!")));
+        for finding in group.first.delta.iter().flat_map(|delta| &delta.findings) {
+            let name = paint(BOLD, change::told(&finding.name));
+            line(out, format!("    {name}  {}", change::told(&finding.summary)));
+            if let Some(advice) = &finding.advice {
+                line(out, format!("      {}", paint(DIM, change::told(advice))));
+            }
+        }
+    }
+    out.push('\n');
+}
+
 /// More lines of what nobody declared are left out.
 const MOST_UNMANAGED: usize = 25;
 
@@ -174,7 +196,11 @@ fn notes(plan: &Plan, out: &mut String) {
 
 fn footer(plan: &Plan, purpose: Purpose, out: &mut String) {
     let tally = plan.tally();
-    let rest = [(tally.unknown, "unknown"), (tally.refused, "refused")];
+    let rest = [
+        (tally.finding, "to be looked into"),
+        (tally.unknown, "unknown"),
+        (tally.refused, "refused"),
+    ];
     let rest: String =
         rest.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("; {n} {word}")).collect();
     let differing = tally.add + tally.change + tally.remove;
