@@ -16,6 +16,7 @@ mod cm_restart;
 mod cm_role;
 mod cm_role_group;
 mod cm_server;
+mod cm_server_log;
 mod cm_service;
 mod cm_single_node;
 mod cm_single_node_gate;

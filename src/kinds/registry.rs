@@ -28,6 +28,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_role::CmRole>(PhantomData),
     &Entry::<super::cm_role_group::CmRoleGroup>(PhantomData),
     &Entry::<super::cm_server::CmServer>(PhantomData),
+    &Entry::<super::cm_server_log::CmServerLog>(PhantomData),
     &Entry::<super::cm_service::CmService>(PhantomData),
     &Entry::<super::cm_single_node::CmSingleNode>(PhantomData),
     &Entry::<super::cm_single_node_gate::CmSingleNodeGate>(PhantomData),
