@@ -68,7 +68,9 @@ fn matches(fault: &Value, request: &Request) -> bool {
 /// A fault of one kind of request is neither used up nor let through by other requests.
 fn relevant(fault: &Value, request: &Request) -> bool {
     let last = request.path.rsplit('/').next().unwrap_or("");
-    let is_command = request.method == "POST" && request.path.to_lowercase().contains("commands/");
+    let path = request.path.to_lowercase();
+    let is_run = path.contains("/replications/") && last == "run";
+    let is_command = request.method == "POST" && (path.contains("commands/") || is_run);
     match text(fault, "fault") {
         "put_loses" => {
             let name = Value::from(text(fault, "name")).to_string();

@@ -93,6 +93,7 @@ struct Names {
     command: String,
     version: String,
     template: String,
+    schedule: String,
 }
 
 impl Names {
@@ -105,6 +106,10 @@ impl Names {
         let groups = world.get(&format!("{path}/roleConfigGroups")).await;
         let hosts = world.get("/hosts").await;
         let templates = world.get("/clusters/lake/hostTemplates").await;
+        let schedules = match service {
+            "hdfs" => world.get(&format!("{path}/replications")).await,
+            _ => Value::Null,
+        };
         let parcels = world.get("/clusters/lake/parcels").await;
         Names {
             service: service.into(),
@@ -115,6 +120,7 @@ impl Names {
             command: command.into(),
             version: first(&parcels, "version"),
             template: first(&templates, "name"),
+            schedule: schedules["items"][0]["id"].to_string(),
             world,
         }
     }
@@ -134,6 +140,7 @@ impl Names {
             ("{userName}", "admin"),
             ("{peerName}", "other"),
             ("{hostTemplateName}", &self.template),
+            ("{scheduleId}", &self.schedule),
         ];
         let filled = named.iter().fold(path.to_string(), |p, (name, value)| p.replace(name, value));
         (!filled.contains('{')).then_some(filled)
@@ -184,6 +191,13 @@ async fn busy() -> (World, String) {
     assert_eq!(world.call("POST", install, plane).await.status, 200);
     let hdfs = "/clusters/lake/services/hdfs";
     world.set(&format!("{hdfs}/config"), "dfs_replication", json!("2")).await;
+    let source = json!({ "peerName": "other", "clusterName": "lake", "serviceName": "hdfs" });
+    let copies = json!({ "sourceService": source, "sourcePath": "/w", "destinationPath": "/w" });
+    let schedule = json!({ "items": [{ "displayName": "w", "hdfsArguments": copies }] });
+    let schedules = format!("{hdfs}/replications");
+    let id = world.call("POST", &schedules, schedule).await.json()["items"][0]["id"].clone();
+    let run = format!("{schedules}/{id}/run");
+    assert_eq!(world.call("POST", &run, Value::Null).await.status, 200);
     world.call("POST", "/cm/commands/hostsDecommission", json!({ "items": [name] })).await;
     let command = world.call("POST", &format!("{hdfs}/commands/restart"), Value::Null).await.json();
     (world, command["id"].to_string())

@@ -192,6 +192,10 @@ fn message(name: &str, is_role: bool, success: bool) -> String {
             let result = if success { "completed" } else { "failed" };
             return format!("Command {result}.");
         }
+        "HdfsReplicationCommand" | "HiveReplicationCommand" => {
+            let result = if success { "Finished Successfully" } else { "Failed" };
+            return format!("Replication {result}.");
+        }
         "DeployClientConfig" => {
             let result = if success { "Successfully deployed" } else { "Failed to deploy" };
             return format!("{result} all client configurations.");

@@ -30,6 +30,12 @@ pub(crate) fn show(world: &World, id: i64, children: bool) -> Reply {
     Ok(shown)
 }
 
+/// Whether one of these commands runs.
+pub(crate) fn runs(world: &World, ids: &[i64]) -> bool {
+    let mut commands = list(world.state, "commands").iter();
+    commands.any(|command| ids.contains(&number(command, "id")) && is_active(command, world.now))
+}
+
 /// The running commands on an object: the manager, a cluster or a service.
 pub(crate) fn active(world: &World, cluster: Option<&str>, service: Option<&str>) -> Value {
     let chosen = |command: &&Value| {
