@@ -437,6 +437,53 @@ fn m25_a_manager_that_answers_404_for_everything_has_lost_nothing() {
     }
 }
 
+const COPY: &str = "\
+- cm.peer: { name: pri, url: 'https://cm.pri.example.com:7183', username: r, password: hush-hush }
+- cm.replication_schedule: { service: hdfs, name: warehouse, source: { peer: pri, cluster: lake, service: hdfs }, hdfs: { source_path: /w, destination_path: /w } }
+";
+
+/// Runs the only replication schedule once.
+fn copy(project: &Project) {
+    support::served(project, "inv", 1, |manager| {
+        let list = "/api/v54/clusters/lake/services/hdfs/replications";
+        let told = support::request(manager, "GET", list, "");
+        let id = told.split("\"id\":").nth(1).unwrap().split([',', '}']).next().unwrap();
+        let answer = support::request(manager, "POST", &format!("{list}/{id}/run"), "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        std::thread::sleep(Duration::from_millis(200));
+    });
+}
+
+#[test]
+fn m18_one_failed_replication_may_be_a_failover_and_two_are_a_finding() {
+    let faults = "[{ fault: command_ms, ms: 50 }, { fault: command_fails, path: /run, times: 2 }]";
+    let project = pair("", faults, COPY);
+    run(&project, &["apply", "--yes"]).expect(0);
+    run(&project, &["drift"]).expect(0);
+    copy(&project);
+    let before = taken(&project, "GET", "/history");
+    let once = run(&project, &["drift"]).expect(0);
+    assert!(once.out.contains("its last run failed"), "{}", once.out);
+    assert_eq!(taken(&project, "GET", "/history"), before + 1);
+    copy(&project);
+    let twice = run(&project, &["drift"]).expect(2);
+    assert!(twice.out.contains("replication-failed  its last runs failed"), "{}", twice.out);
+    // One server has no other to change to.
+    let text = project.read("inv/pair.yaml");
+    project.file("inv/pair.yaml", text.replace("servers: [dr-cm1, dr-cm2]", "servers: [dr-cm1]"));
+    let alone = run(&project, &["drift"]).expect(2);
+    assert!(alone.out.contains("replication-failed"), "{}", alone.out);
+    copy(&project);
+    run(&project, &["drift"]).expect(0);
+    // What is paused is not asked after.
+    let paused = COPY.replace("/w } }", "/w }, paused: true }");
+    project.file("inv/resources/all.yaml", paused);
+    run(&project, &["apply", "--yes"]).expect(0);
+    let before = taken(&project, "GET", "/history");
+    run(&project, &["drift"]).expect(0);
+    assert_eq!(taken(&project, "GET", "/history"), before);
+}
+
 #[test]
 fn m1_two_servers_with_two_databases_are_an_error() {
     let project = pair("", QUICK, KAFKA);

@@ -171,6 +171,7 @@ pub async fn simulate(
         password: Secret::new(password),
         ca: None,
         cluster: declared.and_then(|manager| manager.cluster.clone()),
+        servers: declared.map_or(1, |manager| manager.servers.len().max(1)),
     };
     Ok((manager, way))
 }

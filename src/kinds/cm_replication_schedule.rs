@@ -4,6 +4,10 @@
 //! is told from others by its name. Everything that is not named stays as it is. `paused` schedules
 //! do not run by themselves. The time of the first run is only sent when the schedule is added.
 //!
+//! The last run of a schedule that is not paused must have succeeded; else that is a finding,
+//! `replication-failed`. With two `servers` of the manager one failed run may be due to a change
+//! from one to the other, and the next one succeeds then: only two in a row are a finding.
+//!
 //! ```yaml
 //! - name: The warehouse, every quarter of an hour
 //!   cm.replication_schedule:
@@ -28,7 +32,7 @@ use serde::Deserialize;
 
 use super::shared::state::State;
 use super::{Kind, Link, problem, unanswered};
-use crate::model::change::Problem;
+use crate::model::change::{Finding, Problem};
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity};
 use crate::model::question::{Action, Question, Reply};
@@ -258,7 +262,12 @@ impl Kind for CmReplicationSchedule {
     }
 
     fn ask(args: &Args) -> Vec<Question> {
-        vec![Question::Entity(args.entity())]
+        let mut questions = vec![Question::Entity(args.entity())];
+        if args.state == State::Present && args.paused != Some(true) {
+            let (service, name) = (Arc::from(&*args.service), Arc::from(&*args.name));
+            questions.push(Question::Entity(Entity::ReplicationRuns(service, name)));
+        }
+        questions
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
@@ -283,7 +292,11 @@ impl Kind for CmReplicationSchedule {
             .iter()
             .map(|member| Attribute::new(member.name, live(member), Value::text(&member.value)))
             .collect();
-        Delta { attributes, ..Delta::default() }
+        let mut delta = Delta { attributes, ..Delta::default() };
+        if let Some(runs) = replies.get(1).filter(|_| id != Live::Absent) {
+            judge(runs, &mut delta);
+        }
+        delta
     }
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
@@ -306,5 +319,63 @@ impl Kind for CmReplicationSchedule {
         let peer = args.source.as_ref().map(|source| Link::new("cm.peer", source.peer.clone()));
         let service = Link::new("cm.service", args.service.clone());
         peer.into_iter().chain([service]).collect()
+    }
+}
+
+/// A run that has ended, as the manager tells it.
+struct Run<'a> {
+    failed: bool,
+    /// When it began.
+    time: &'a str,
+    /// What the manager says of it.
+    said: &'a str,
+}
+
+/// Longer words of the manager are cut.
+const LONGEST: usize = 200;
+
+impl Run<'_> {
+    fn parse(told: &str) -> Run<'_> {
+        let mut parts = told.splitn(3, '|');
+        let failed = parts.next() == Some("failed");
+        let (time, said) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        Run { failed, time, said }
+    }
+}
+
+impl std::fmt::Display for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said: String = self.said.chars().take(LONGEST).collect();
+        write!(f, "{}: {}", self.time, if said.is_empty() { "no reason is told" } else { &said })
+    }
+}
+
+/// Tells of runs that failed (requirement M18).
+fn judge(reply: &Reply, delta: &mut Delta) {
+    let servers = match (reply, reply.text("servers")) {
+        (_, Ok(servers)) => servers.unwrap_or_default(),
+        (Reply::Missing(..), _) => return,
+        (_, Err(reason)) => {
+            let attribute = Attribute::new("last runs", Live::Unknown(reason), Value::text("done"));
+            return delta.attributes.push(attribute);
+        }
+    };
+    let runs: Vec<Run<'_>> = reply.texts("run/").map(|(_, told)| Run::parse(told)).collect();
+    let advice = "look at the run in Cloudera Manager (Replication Policies); nothing is copied \
+                  until it is mended";
+    match &runs[..] {
+        [last, before, ..] if last.failed && before.failed => {
+            let summary = format!("its last runs failed ({last}; {before})");
+            delta.findings.push(Finding::new("replication-failed", summary).advised(advice));
+        }
+        [last, ..] if last.failed && *servers != *"1" => delta.notes.push(format!(
+            "its last run failed ({last}): the manager may have changed from one server to the \
+             other then; look into it if the next run fails, too"
+        )),
+        [last, ..] if last.failed => {
+            let summary = format!("its last run failed ({last})");
+            delta.findings.push(Finding::new("replication-failed", summary).advised(advice));
+        }
+        _ => {}
     }
 }

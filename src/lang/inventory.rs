@@ -279,6 +279,7 @@ impl Inventory {
             password,
             ca: manager.ca.as_ref().map(|ca| self.folder.join(ca)),
             cluster: manager.cluster.clone(),
+            servers: manager.servers.len().max(1),
         })
     }
 

@@ -63,6 +63,8 @@ pub struct ManagerConnection {
     pub cluster: Option<String>,
     /// How long commands that run already are waited for before the first write.
     pub patience: std::time::Duration,
+    /// How many servers it is declared to have; two of them run active-passive.
+    pub servers: usize,
     /// A run told it of repositories, and did not see it look into them.
     pub is_unrefreshed: bool,
     /// How long ago a run wrote to it that did not see what became of it, and which services that

@@ -133,6 +133,13 @@ pub enum Entity {
     Member(Look),
     /// A command, by the last part of its path.
     Command(CommandScope, Arc<str>),
+    /// The last runs of a replication schedule that is there and not paused (CM API:
+    /// `…/replications/{id}/history`).
+    ///
+    /// The reply has `servers`, how many servers the manager is declared to have, and a field
+    /// `run/N` for each run that has ended, the newest first: `done` or `failed`, when it began,
+    /// and what the manager says of it, separated by `|`.
+    ReplicationRuns(Arc<str>, Arc<str>),
     /// Cloudera Manager itself: what it does, and which of its servers are alive.
     ///
     /// The reply has `idle` (`verified` once it was waited for and nothing was begun since), and a
@@ -151,7 +158,9 @@ impl fmt::Display for Entity {
             Entity::Impact => f.write_str("impact"),
             Entity::Service(name) | Entity::Roles(name) => f.write_str(name),
             Entity::HostTemplate(name) => write!(f, "host template {name}"),
-            Entity::Replication(service, name) => write!(f, "{service}/{name}"),
+            Entity::Replication(service, name) | Entity::ReplicationRuns(service, name) => {
+                write!(f, "{service}/{name}")
+            }
             Entity::User(name) => write!(f, "user {name}"),
             Entity::Peer(name) => write!(f, "peer {name}"),
             Entity::Member(look) => write!(f, "{} {}", look.path, look.at),

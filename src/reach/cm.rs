@@ -38,6 +38,7 @@ const NEWEST_API: u32 = 58;
 pub struct Cm {
     pub(super) http: Http,
     cluster: Option<String>,
+    pub(super) declared_servers: usize,
     pub(super) side: Arc<str>,
     catalogues: PathBuf,
     progress: Progress,
@@ -66,6 +67,7 @@ impl Cm {
     pub fn new(way: ManagerConnection, limits: &Limits, ledger: Arc<Ledger>) -> Cm {
         Cm {
             cluster: way.cluster.clone(),
+            declared_servers: way.servers,
             side: way.side.clone(),
             settings: Mutex::default(),
             stale: Mutex::default(),

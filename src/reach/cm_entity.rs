@@ -33,6 +33,8 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::Peer(name) => cm_members::peer_fields(overview, name),
         Entity::Replication(owner, name) => service(session, overview, owner)
             .and_then(|service| cm_replication::fields(service, name)),
+        Entity::ReplicationRuns(owner, name) => service(session, overview, owner)
+            .and_then(|service| cm_replication::run_fields(overview, service, name)),
         Entity::Manager => cm_gate::fields(overview),
         Entity::Member(look) => cm_order::fields(overview, look),
         Entity::Command(..) => Err(unknown("a command is no thing that can be looked at")),
@@ -104,7 +106,7 @@ pub(super) fn path(
             let cluster = session.cluster_path().map_err(|said| unknown(&said.to_string()))?;
             return Ok(cm_members::place_in(format!("{cluster}/hostTemplates"), name));
         }
-        Entity::Replication(owner, name) => {
+        Entity::Replication(owner, name) | Entity::ReplicationRuns(owner, name) => {
             let owner_of = service(session, overview, owner)?;
             let list = format!("{}/replications", service_path(session, owner));
             let path = format!("{list}/{}", cm_replication::id(owner_of, name).unwrap_or_default());

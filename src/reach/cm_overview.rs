@@ -10,6 +10,7 @@ use super::cm::{Cm, futures_join, items};
 use super::cm_gate;
 use super::cm_order;
 use super::cm_parcel;
+use super::cm_replication;
 use super::cm_scope::{Overview, Service, Session, service_path, text};
 use super::cm_staleness::{self, Impact};
 use super::cm_wants::Wants;
@@ -61,6 +62,7 @@ impl Cm {
             for (name, list) in replications {
                 services.entry(name).or_default().replications = Some(list);
             }
+            self.runs(session, services, wants).await;
             for (name, list) in groups {
                 services.entry(name).or_default().groups = Some(list);
             }
@@ -84,6 +86,7 @@ impl Cm {
             peers,
             documents,
             servers,
+            declared_servers: self.declared_servers,
             is_idle,
             is_unrefreshed: self.is_unrefreshed.load(Ordering::Relaxed),
             seen: earlier,
@@ -201,6 +204,27 @@ impl Cm {
         }))
         .await;
         names.into_iter().zip(lists).collect()
+    }
+
+    /// Reads the last runs of the replication schedules that are wanted.
+    async fn runs(
+        &self,
+        session: &Session,
+        services: &mut IndexMap<String, Service>,
+        wants: &Wants<'_>,
+    ) {
+        let known: Vec<(&str, &str, String)> = wants
+            .runs
+            .iter()
+            .filter_map(|(owner, name)| {
+                let path = cm_replication::history(services.get(*owner)?, name)?;
+                Some((*owner, *name, format!("{}/{path}", service_path(session, owner))))
+            })
+            .collect();
+        let lists = futures_join(known.iter().map(|(.., path)| self.list(session, path))).await;
+        for ((owner, name, _), list) in known.iter().zip(lists) {
+            services.entry(owner.to_string()).or_default().runs.insert(name.to_string(), list);
+        }
     }
 
     async fn list(&self, session: &Session, path: &str) -> Result<Vec<Value>, Trouble> {

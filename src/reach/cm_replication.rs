@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::cm_command::Line;
 use super::cm_entity::{Place, field};
-use super::cm_scope::{Service, listed, text};
+use super::cm_scope::{Overview, Service, listed, text};
 use super::failure::Failure;
 use crate::model::question::{Field, Reply};
 use crate::model::{Live, Value};
@@ -25,6 +25,49 @@ pub(super) fn fields(service: &Service, name: &str) -> Result<Vec<Field>, Reply>
     let members = schedule.as_object().into_iter().flatten().filter(|(name, _)| *name != "history");
     members.for_each(|(name, value)| flatten(&format!("/{name}"), value, &mut fields));
     Ok(fields)
+}
+
+/// So many of the last runs are read: of those that have ended the last two count.
+const RUNS: usize = 5;
+
+/// Returns where the last runs of a schedule are told, below its service; `None` where there are
+/// none to be read: it is not there, it is paused, or its listing told them.
+pub(super) fn history(service: &Service, name: &str) -> Option<String> {
+    let schedule = named(service.replications.as_ref()?.as_ref().ok()?, name)?;
+    let is_paused = schedule.get("paused").and_then(Json::as_bool).unwrap_or(false);
+    let id = schedule.get("id").and_then(Json::as_i64)?;
+    let is_told = schedule.get("history").is_some_and(Json::is_array);
+    (!is_paused && !is_told).then(|| format!("replications/{id}/history?limit={RUNS}"))
+}
+
+/// Tells the last runs of a schedule that have ended, the newest first.
+pub(super) fn run_fields(
+    overview: &Overview,
+    service: &Service,
+    name: &str,
+) -> Result<Vec<Field>, Reply> {
+    let servers = Value::text(overview.declared_servers.to_string());
+    let schedules = listed(service.replications.as_ref(), "replication schedules")?;
+    let is_paused = |schedule: &&Json| schedule.get("paused").and_then(Json::as_bool) == Some(true);
+    let schedule = named(schedules, name).filter(|schedule| !is_paused(schedule));
+    let told = schedule.and_then(|s| s.get("history")).and_then(Json::as_array);
+    let runs = match (told, service.runs.get(name)) {
+        (Some(told), _) => told,
+        (None, Some(read)) => listed(Some(read), "runs")?,
+        (None, None) => &Vec::new(),
+    };
+    let is_over = |run: &&Json| run.get("active").and_then(Json::as_bool) == Some(false);
+    let mut over: Vec<&Json> = runs.iter().filter(is_over).collect();
+    over.sort_by_key(|run| std::cmp::Reverse(text(run, "startTime").unwrap_or_default()));
+    let run = |(n, run): (usize, &Json)| {
+        let is_done = run.get("success").and_then(Json::as_bool).unwrap_or(false);
+        let (word, time) = (if is_done { "done" } else { "failed" }, text(run, "startTime"));
+        let said = text(run, "resultMessage").unwrap_or_default();
+        let told = format!("{word}|{}|{said}", time.unwrap_or_default());
+        Field { name: format!("run/{n}").into(), live: Live::Known(Value::text(told)) }
+    };
+    let runs = over.into_iter().enumerate().map(run);
+    Ok(std::iter::once(field("servers", Live::Known(servers))).chain(runs).collect())
 }
 
 /// Returns the id of a schedule.

@@ -49,6 +49,8 @@ pub(super) struct Service {
     pub(super) groups: Option<Result<Vec<Value>, Trouble>>,
     pub(super) roles: Option<Result<Vec<Value>, Trouble>>,
     pub(super) replications: Option<Result<Vec<Value>, Trouble>>,
+    /// Runs of its replication schedules, by the schedule's name.
+    pub(super) runs: HashMap<String, Result<Vec<Value>, Trouble>>,
 }
 
 /// Everything read for one set of questions.
@@ -65,6 +67,8 @@ pub(super) struct Overview {
     pub(super) peers: Option<Result<Vec<Value>, Trouble>>,
     /// Documents that are looked into, by their paths as declared.
     pub(super) documents: HashMap<String, Result<Value, Trouble>>,
+    /// How many servers the manager is declared to have.
+    pub(super) declared_servers: usize,
     /// The manager's servers.
     pub(super) servers: Option<Result<Vec<Value>, Trouble>>,
     /// The manager was told of repositories, and has not looked into them yet.

@@ -29,6 +29,8 @@ pub(super) struct Wants<'a> {
     pub(super) peers: bool,
     /// Services of which the replication schedules are needed.
     pub(super) replications: HashSet<&'a str>,
+    /// Schedules, by service and name, of which the last runs are needed.
+    pub(super) runs: HashSet<(&'a str, &'a str)>,
     /// Whether the manager's servers are needed.
     pub(super) servers: bool,
     /// What is looked at in documents.
@@ -68,6 +70,11 @@ impl<'a> Wants<'a> {
             Entity::Replication(service, _) => {
                 self.services.insert(service);
                 self.replications.insert(service);
+            }
+            Entity::ReplicationRuns(service, name) => {
+                self.services.insert(service);
+                self.replications.insert(service);
+                self.runs.insert((service, name));
             }
             Entity::User(_) => self.users = true,
             Entity::Peer(_) => self.peers = true,
