@@ -80,3 +80,29 @@ async fn templates_users_and_peers_come_and_go() {
     assert_eq!(call(&world, "DELETE", "/cm/peers/other?type=REPLICATION", Value::Null).await, 200);
     assert_eq!(world.get("/cm/peers").await["items"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_leaves_its_cluster_without_roles_only_and_comes_back() {
+    let world = demo().await;
+    let hosts = world.get("/hosts").await["items"].as_array().unwrap().clone();
+    let id = hosts.last().unwrap()["hostId"].as_str().unwrap().to_string();
+    let list = format!("{LAKE}/hosts");
+    let one = json!({ "items": [{ "hostId": id }] });
+    assert_eq!(call(&world, "POST", &list, one.clone()).await, 400);
+    assert_eq!(call(&world, "DELETE", &format!("{list}/{id}"), Value::Null).await, 400);
+    let shown = world.get(&format!("/hosts/{id}")).await;
+    for role in shown["roleRefs"].as_array().unwrap() {
+        let text = |member: &str| role[member].as_str().unwrap();
+        let service = format!("{LAKE}/services/{}", text("serviceName"));
+        let names = json!({ "items": [text("roleName")] });
+        let stop = world.call("POST", &format!("{service}/roleCommands/stop"), names.clone()).await;
+        for command in stop.json()["items"].as_array().into_iter().flatten() {
+            world.finish(command).await;
+        }
+        assert_eq!(call(&world, "POST", &format!("{service}/roles/bulkDelete"), names).await, 200);
+    }
+    assert_eq!(call(&world, "DELETE", &format!("{list}/{id}"), Value::Null).await, 200);
+    assert_eq!(world.get(&format!("/hosts/{id}")).await["clusterRef"], Value::Null);
+    assert_eq!(call(&world, "DELETE", &format!("{list}/{id}"), Value::Null).await, 404);
+    assert_eq!(call(&world, "POST", &list, one).await, 200);
+}

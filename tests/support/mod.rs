@@ -134,6 +134,14 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Has the demo's manager of `dr` know a host that belongs to no cluster.
+pub fn spare_host(project: &Project, name: &str) {
+    let seed = "inventories/demo/sandbox/dr.json";
+    let mut document: serde_json::Value = serde_json::from_str(&project.read(seed)).unwrap();
+    document["sandbox"]["spareHosts"] = serde_json::json!([name]);
+    project.file(seed, document.to_string());
+}
+
 /// Serves the `count` managers of an inventory, calls `edit` with what is said of each, and stops.
 pub fn served(project: &Project, inventory: &str, count: usize, edit: impl Fn(&serde_json::Value)) {
     let words = ["sandbox", "serve", "-i", inventory];

@@ -19,6 +19,8 @@ pub(super) fn route(world: &mut World, path: &[&str], request: &Request) -> Repl
     let name = text(world.cluster(given)?, "name").to_owned();
     match rest {
         [] => read(request).map(|()| cluster(world, &name)),
+        ["hosts"] if request.method == "POST" => membership::add_hosts(world, &name, request),
+        ["hosts", host] => membership::remove_host(world, &name, host, request),
         ["hosts"] => read(request).map(|()| super::hosts::of_cluster(world, &name, request))?,
         ["services"] if request.method == "POST" => membership::add_services(world, &name, request),
         ["services"] => read(request).map(|()| services::list_of(world, &name, request))?,

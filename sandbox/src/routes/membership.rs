@@ -1,4 +1,4 @@
-//! What comes into a cluster and goes: services, roles, host templates.
+//! What comes into a cluster and goes: hosts, services, roles, host templates.
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,54 @@ use crate::seed::template::{add_base_groups, role_document};
 use crate::staleness;
 use crate::store::Table;
 use crate::world::World;
+
+/// Takes hosts that belong to no cluster into one.
+pub(super) fn add_hosts(world: &mut World, cluster: &str, request: &Request) -> Reply {
+    let body = request.object(&["items"])?;
+    let mut joining = Vec::new();
+    for item in list(&body, "items") {
+        check_members(item, &["hostId", "hostname"])?;
+        let at = world.host(text(item, "hostId"))?;
+        let host = &world.state["hosts"][at];
+        if !text(host, "cluster").is_empty() {
+            let (name, other) = (text(host, "hostname"), text(host, "cluster"));
+            return Err(Refusal::bad(format!("Host '{name}' is in cluster '{other}' already.")));
+        }
+        joining.push(at);
+    }
+    for at in joining {
+        world.state["hosts"][at]["cluster"] = json!(cluster);
+    }
+    world.changed = true;
+    Ok(body)
+}
+
+/// Takes a host without roles out of its cluster.
+pub(super) fn remove_host(
+    world: &mut World,
+    cluster: &str,
+    name: &str,
+    request: &Request,
+) -> Reply {
+    let at = world.host(name)?;
+    let host = &world.state["hosts"][at];
+    if text(host, "cluster") != cluster {
+        return Err(Refusal::missing("Host", name));
+    }
+    if request.method != "DELETE" {
+        return Err(Refusal::method());
+    }
+    let (id, shown) = (text(host, "hostId"), text(host, "hostname"));
+    if world.services_of(cluster).into_iter().any(|service| {
+        list(world.service_at(service), "roles").iter().any(|role| text(role, "host") == id)
+    }) {
+        return Err(Refusal::bad(format!("Host '{shown}' still has roles.")));
+    }
+    let gone = json!({ "hostId": id, "hostname": shown });
+    world.state["hosts"][at]["cluster"] = Value::Null;
+    world.changed = true;
+    Ok(gone)
+}
 
 /// Adds services that have no roles yet.
 pub(super) fn add_services(world: &mut World, cluster: &str, request: &Request) -> Reply {

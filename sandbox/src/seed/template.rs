@@ -38,6 +38,13 @@ pub(super) fn fill(state: &mut Value, template: &Value) {
     state["settings"] = manager_settings(template);
     state["allHosts"] = super::config_map(list(&template["sandbox"], "allHostsConfig"));
     state["users"] = json!([{ "name": "admin", "authRoles": ["ROLE_ADMIN"] }]);
+    // Hosts whose agents have reported, and that belong to no cluster yet.
+    let spare = list(&template["sandbox"], "spareHosts").iter().filter_map(Value::as_str);
+    let first = import.hosts.len();
+    for (position, name) in spare.enumerate() {
+        import.add_host(first + position, &json!({ "hostName": name }), "", template);
+        import.hosts[first + position]["cluster"] = Value::Null;
+    }
     state["services"] = Value::Array(import.services);
     state["hosts"] = Value::Array(import.hosts);
 }
