@@ -73,6 +73,35 @@ fn a_host_of_the_manager_is_placed_tagged_silenced_and_taken_out_and_back() {
 }
 
 #[test]
+fn a_host_comes_into_the_cluster_before_its_roles_and_leaves_after_them() {
+    let host = |more: &str| format!("- cm.host: {{ name: dr-w05.example.com, {more} }}\n");
+    let roles = |hosts: &str| {
+        format!("- cm.role: {{ service: hdfs, type: HTTPFS, hosts: [{hosts}], state: started }}\n")
+    };
+    // Written the wrong way round: the order follows from what they are.
+    let project = pair(&(roles("dr-w05.example.com") + &host("in_cluster: true, rack: /dr/r9")));
+    support::spare_host(&project, "dr-w05.example.com");
+    let text = project.read("inv/pair.yaml");
+    let dr = text.find("  dr:").unwrap();
+    project.file("inv/pair.yaml", format!("pair: p\nsides:\n  primary: {{}}\n{}", &text[dr..]));
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(plan.out.contains("in_cluster  false → true"), "{}", plan.out);
+    assert!(plan.out.contains("the cluster has no host `dr-w05.example.com`"), "{}", plan.out);
+    project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+    // A host that still has roles stays.
+    project.file("inv/resources/all.yaml", host("in_cluster: false"));
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(1);
+    assert!(plan.out.contains("it still has 1 role (hdfs): they must go first"), "{}", plan.out);
+    project
+        .file("inv/resources/all.yaml", host("in_cluster: false, maintenance: true") + &roles(""));
+    let done = project.drsync(&["apply", "-i", "inv", "--yes"]).expect(0);
+    let at = |words: &str| done.err.find(words).unwrap_or_else(|| panic!("{words}: {}", done.err));
+    assert!(at("cm.role[hdfs/HTTPFS] ") < at("cm.host[dr-w05.example.com (out of the cluster)]"));
+    project.drsync(&["plan", "-i", "inv", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
 fn a_role_config_group_is_made_filled_set_and_removed() {
     let group = |hosts: &str| {
         format!(

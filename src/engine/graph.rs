@@ -375,10 +375,14 @@ impl<'a> Builder<'a> {
         for (i, instance) in instances.iter().enumerate() {
             for need in &instance.shared.needs {
                 let key = (&instance.address.target, need.kind, need.key.as_deref());
-                // What comes after the restarts is no part of what comes before them.
+                // What comes after the restarts, or after all of the kind that waits here (a host
+                // that leaves waits for roles), is no part of what comes before them.
                 let waits_itself = |first: &usize| {
-                    let needs = &instances[*first].shared.needs;
-                    need.key.is_none() && needs.iter().any(|n| n.kind == restart::KIND)
+                    let is_later = |n: &Link| {
+                        let is_all = n.key.is_none() && n.kind == instance.address.kind;
+                        is_all || n.kind == restart::KIND
+                    };
+                    need.key.is_none() && instances[*first].shared.needs.iter().any(is_later)
                 };
                 let firsts = providers.get(&key).into_iter().flatten();
                 for first in firsts.filter(|first| !waits_itself(first)) {

@@ -1,7 +1,9 @@
-//! `cm.host`: what Cloudera Manager holds about a host: rack, maintenance mode, commission state, tags.
+//! `cm.host`: what Cloudera Manager holds about a host: cluster, rack, maintenance mode, tags, ….
 //!
-//! The host is one that the manager knows already; an agent brings it there. The maintenance mode
-//! silences alerts and stops nothing; a host that is in it only through its cluster counts as not
+//! The host is one that the manager knows already; an agent brings it there.
+//! `in_cluster` takes the host into the cluster of its side, before roles are put there, or out of
+//! it, after roles have gone: a host that still has roles stays, and so does one of another cluster.
+//! The maintenance mode silences alerts and stops nothing; a host that is in it only through its cluster counts as not
 //! in it itself, and that is told. Decommissioning moves the host's work and data elsewhere, stops
 //! its roles, and is waited for; recommissioning starts nothing. Tags that are not named stay as
 //! they are; `null` removes one.
@@ -10,6 +12,7 @@
 //! - name: Where the worker is
 //!   cm.host:
 //!     name: worker-01.example.com
+//!     in_cluster: true
 //!     rack: /hall-2/rack-07
 //!     maintenance: false
 //!     commission_state: commissioned
@@ -21,12 +24,13 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Kind, problem, unanswered};
+use super::shared::parts;
+use super::{Kind, Link, problem, unanswered};
 use crate::model::change::Problem;
 use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, Entity};
 use crate::model::question::{Action, Question, Reply};
-use crate::model::{Attribute, Delta, Live, Value};
+use crate::model::{Attribute, Delta, Live, Node, Value};
 
 /// A host as Cloudera Manager sees it.
 pub struct CmHost;
@@ -37,6 +41,8 @@ pub struct CmHost;
 pub struct Args {
     /// The host's name as the manager knows it, or its id.
     name: String,
+    /// Whether the host belongs to the cluster of its side.
+    in_cluster: Option<bool>,
     /// The rack: a path that starts with `/`.
     rack: Option<String>,
     /// Whether the host itself is in maintenance mode.
@@ -68,6 +74,16 @@ impl Args {
         Entity::Host(Arc::from(self.name.as_str()))
     }
 
+    /// True for the part that takes the host out of the cluster: it comes after everything that
+    /// takes roles from it.
+    fn leaves(&self) -> bool {
+        self.in_cluster == Some(false)
+    }
+
+    fn membership(&self) -> Entity {
+        Entity::Membership(Arc::from(self.name.as_str()))
+    }
+
     fn tags(&self) -> impl Iterator<Item = (&String, &Option<String>)> {
         self.tags.iter().flatten()
     }
@@ -79,7 +95,14 @@ impl Kind for CmHost {
     const SOURCE: &'static str = include_str!("cm_host.rs");
 
     fn key(args: &Args) -> String {
-        args.name.clone()
+        match args.leaves() {
+            true => format!("{} (out of the cluster)", args.name),
+            false => args.name.clone(),
+        }
+    }
+
+    fn parts(node: &Node) -> Option<Vec<Node>> {
+        parts::leaving_apart(node, "in_cluster", "name")
     }
 
     fn check(args: &Args) -> Vec<Problem> {
@@ -96,19 +119,23 @@ impl Kind for CmHost {
             let said = format!("`{name}`: tags that start with `_cldr_` are Cloudera's own");
             problem(&["tags", name], said, None)
         }));
-        let nothing = args.rack.is_none()
+        let nothing = args.in_cluster.is_none()
+            && args.rack.is_none()
             && args.maintenance.is_none()
             && args.commission_state.is_none()
             && args.tags.is_none();
         if nothing {
-            let hint = "name `rack`, `maintenance`, `commission_state` or `tags`";
+            let hint = "name `in_cluster`, `rack`, `maintenance`, `commission_state` or `tags`";
             problems.push(problem(&[], "nothing is declared about the host", Some(hint)));
         }
         problems
     }
 
     fn ask(args: &Args) -> Vec<Question> {
-        vec![Question::Entity(args.entity())]
+        match args.leaves() {
+            true => vec![Question::Entity(args.membership())],
+            false => vec![Question::Entity(args.entity())],
+        }
     }
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
@@ -118,6 +145,14 @@ impl Kind for CmHost {
             return Delta { is_curable: false, ..delta };
         }
         let mut delta = Delta::default();
+        if let Some(is_in) = args.in_cluster {
+            let live = truth(reply.field("in_cluster"));
+            delta.attributes.push(Attribute::new("in_cluster", live, Value::Bool(is_in)));
+            let leaves = args.leaves() && delta.differing().next().is_some();
+            delta.refused = leaves.then(|| still_needed(reply)).flatten();
+            // A step before it may take the roles away.
+            delta.is_curable = delta.refused.is_some();
+        }
         if let Some(rack) = &args.rack {
             let want = Value::text(rack);
             delta.attributes.push(Attribute::new("rack", reply.field("rack"), want));
@@ -140,6 +175,9 @@ impl Kind for CmHost {
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
         let differs = |name: &str| delta.differing().any(|attribute| attribute.name == name);
+        if args.leaves() {
+            return vec![Action::Call(args.membership(), Call::Join(false))];
+        }
         let mut calls = Vec::new();
         if let Some(rack) = args.rack.as_deref().filter(|_| differs("rack")) {
             calls.push(Call::Rack(Arc::from(rack)));
@@ -173,8 +211,36 @@ impl Kind for CmHost {
                 calls.extend(other.map(Call::Maintenance));
             }
         }
-        calls.into_iter().map(|call| Action::Call(args.entity(), call)).collect()
+        let join = differs("in_cluster").then(|| Action::Call(args.membership(), Call::Join(true)));
+        let calls = calls.into_iter().map(|call| Action::Call(args.entity(), call));
+        join.into_iter().chain(calls).collect()
     }
+
+    fn needs(args: &Args) -> Vec<Link> {
+        match args.leaves() {
+            true => vec![
+                Link::new("cm.host", args.name.clone()),
+                Link::any("cm.role"),
+                Link::any("cm.service"),
+            ],
+            false => Vec::new(),
+        }
+    }
+}
+
+/// Says why a host cannot leave its cluster, if it cannot.
+fn still_needed(reply: &Reply) -> Option<String> {
+    let mut services: Vec<&str> = reply.texts("role/").map(|(_, service)| service).collect();
+    let roles = services.len();
+    services.sort_unstable();
+    services.dedup();
+    let word = if roles == 1 { "role" } else { "roles" };
+    (roles > 0).then(|| {
+        format!(
+            "it still has {roles} {word} ({}): they must go first (`cm.role`)",
+            services.join(", ")
+        )
+    })
 }
 
 /// Cloudera Manager takes racks as paths of Hadoop's network topology.

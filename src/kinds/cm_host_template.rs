@@ -107,6 +107,6 @@ impl Kind for CmHostTemplate {
     }
 
     fn needs(_: &Args) -> Vec<Link> {
-        vec![Link::any("cm.role_group"), Link::any("cm.service")]
+        vec![Link::any("cm.host"), Link::any("cm.role_group"), Link::any("cm.service")]
     }
 }

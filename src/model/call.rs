@@ -42,6 +42,8 @@ impl ParcelMove {
 /// A write to an [`Entity`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
+    /// Take a host into the cluster (`true`) or out of it (CM API: `/clusters/{c}/hosts`).
+    Join(bool),
     /// Put a host into a rack (CM API: `PUT /hosts/{h}`).
     Rack(Arc<str>),
     /// Enter or leave the maintenance mode (CM API: `…/commands/enterMaintenanceMode`).
@@ -129,6 +131,8 @@ impl fmt::Display for Call {
             write!(f, "{what} {}", list.join(" "))
         };
         match self {
+            Call::Join(true) => f.write_str("take into the cluster"),
+            Call::Join(false) => f.write_str("take out of the cluster"),
             Call::Rack(rack) => write!(f, "rack {rack}"),
             Call::Maintenance(true) => f.write_str("enter maintenance mode"),
             Call::Maintenance(false) => f.write_str("exit maintenance mode"),

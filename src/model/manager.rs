@@ -65,10 +65,14 @@ impl fmt::Display for ConfigScope {
 pub enum Entity {
     /// A host, by the name the manager knows it by (CM API: `ApiHost`).
     ///
-    /// The reply has `rack`, `maintenance` and `commission_state`, and a field `tag/NAME` for each
+    /// The reply has `in_cluster`, `rack`, `maintenance` and `commission_state`, and a field `tag/NAME` for each
     /// tag; `tags` is unknown where tags are not told; `maintenance_through` names whom the
     /// maintenance mode comes from if not from the host.
     Host(Arc<str>),
+    /// Whether a host belongs to the cluster, and what of it runs there (CM API: `roleRefs`).
+    ///
+    /// The reply has `in_cluster`, and a field `role/NAME` with the service for each role.
+    Membership(Arc<str>),
     /// A role config group of a service, by its own name (CM API: `ApiRoleConfigGroup`).
     ///
     /// The reply has `role_type` (absent where there is no such group), `display_name`, `base` and
@@ -150,7 +154,7 @@ pub enum Entity {
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Entity::Host(name) => write!(f, "host/{name}"),
+            Entity::Host(name) | Entity::Membership(name) => write!(f, "host/{name}"),
             Entity::RoleGroup(service, group) => write!(f, "{service}/{group}"),
             Entity::Repositories => f.write_str("repositories"),
             Entity::Parcel(product, version) => write!(f, "{product} {version}"),

@@ -117,7 +117,8 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         Call::Refresh => return cure(line, place, Cure::Refresh).await,
         Call::Restart(true) => return cure(line, place, Cure::Roll).await,
         Call::Restart(false) => return cure(line, place, Cure::Restart).await,
-        Call::AddService(..)
+        Call::Join(_)
+        | Call::AddService(..)
         | Call::RenameService(_)
         | Call::Run(_)
         | Call::RemoveService

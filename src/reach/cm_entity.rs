@@ -19,6 +19,7 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::Host(name) => {
             own_host(session, overview, name).map(|host| host_fields(host, session.api_number()))
         }
+        Entity::Membership(name) => own_host(session, overview, name).and_then(membership_fields),
         Entity::RoleGroup(name, group) => {
             service(session, overview, name).and_then(|service| group_fields(service, group))
         }
@@ -70,14 +71,21 @@ pub(super) fn path(
     entity: &Entity,
 ) -> Result<Place, Reply> {
     let (list, id, name) = match entity {
-        Entity::Host(name) => {
+        Entity::Host(name) | Entity::Membership(name) => {
             let host = own_host(session, overview, name)?;
             let member = |member: &str| {
                 let said =
                     || unknown(&format!("the manager does not tell the `{member}` of {name}"));
                 text(host, member).map(String::from).ok_or_else(said)
             };
-            ("/hosts".to_string(), member("hostId")?, member("hostname")?)
+            let list = match entity {
+                Entity::Membership(_) => {
+                    let cluster = session.cluster_path().map_err(|t| unknown(&t.to_string()))?;
+                    format!("{cluster}/hosts")
+                }
+                _ => "/hosts".to_string(),
+            };
+            (list, member("hostId")?, member("hostname")?)
         }
         Entity::RoleGroup(owner, group) => {
             service(session, overview, owner)?;
@@ -215,6 +223,22 @@ fn role_field(role: &Json) -> Option<Field> {
     })
 }
 
+/// A host of another cluster was sorted out before.
+fn in_cluster(host: &Json) -> Field {
+    let cluster = host.get("clusterRef").and_then(|at| text(at, "clusterName"));
+    field("in_cluster", Live::Known(Value::text(cluster.is_some().to_string())))
+}
+
+fn membership_fields(host: &Json) -> Result<Vec<Field>, Reply> {
+    let roles = host.get("roleRefs").and_then(Json::as_array);
+    let roles = roles.ok_or_else(|| unknown("the manager does not tell `roleRefs`"))?;
+    let role = |role: &Json| Field {
+        name: format!("role/{}", text(role, "roleName").unwrap_or_default()).into(),
+        live: Live::Known(Value::text(text(role, "serviceName").unwrap_or_default())),
+    };
+    Ok(std::iter::once(in_cluster(host)).chain(roles.iter().map(role)).collect())
+}
+
 /// Tags came with this version of the API.
 const TAGS_SINCE: u32 = 41;
 
@@ -229,6 +253,7 @@ fn host_fields(host: &Json, api: u32) -> Vec<Field> {
         _ => Live::Known(Value::text("listed")),
     };
     let mut fields = vec![
+        in_cluster(host),
         field("rack", known(text(host, "rackId"), "rackId")),
         field("maintenance", maintenance),
         field("maintenance_through", through.map_or(Live::Absent, Live::Known)),

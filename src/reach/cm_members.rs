@@ -1,4 +1,4 @@
-//! Services, roles, host templates, users and peers of Cloudera Manager.
+//! Hosts of a cluster, services, roles, host templates, users and peers of Cloudera Manager.
 
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ fn absent(name: &'static str) -> Field {
     field(name, Live::Absent)
 }
 
-/// Does a call to a service, a role, a template, a user or a peer.
+/// Does a call to a host of a cluster, a service, a role, a template, a user or a peer.
 ///
 /// Errors: why it failed, or that its outcome is unknown.
 pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(), Failure> {
@@ -121,6 +121,11 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
     let name = place.name.as_str();
     let one = |item: Json| json!({ "items": [item] });
     match call {
+        Call::Join(true) => {
+            let hosts = items(&line.get("/hosts").await?)?;
+            let host = json!({ "hostId": host_id(&hosts, name)?, "hostname": name });
+            line.http.post(&list, Some(&one(host))).await?;
+        }
         Call::AddService(kind, shown) => {
             let service = json!({ "name": name, "type": &**kind, "displayName": &**shown });
             line.http.post(&list, Some(&one(service))).await?;
@@ -222,14 +227,18 @@ async fn add_roles(
     let hosts = items(&line.get("/hosts").await?)?;
     let mut roles = Vec::new();
     for name in names {
-        let host = hosts.iter().find(|host| text(host, "hostname") == Some(name));
-        let id = host.and_then(|host| text(host, "hostId"));
-        let id = id.ok_or_else(|| format!("the manager has no host `{name}`"))?;
+        let id = host_id(&hosts, name)?;
         roles.push(json!({ "type": kind, "hostRef": { "hostId": id } }));
     }
     let path = format!("{}/roles", place.path);
     line.post(&path, Some(&json!({ "items": roles }))).await?;
     Ok(())
+}
+
+fn host_id<'a>(hosts: &'a [Json], name: &str) -> Result<&'a str, String> {
+    let host = hosts.iter().find(|host| text(host, "hostname") == Some(name));
+    let id = host.and_then(|host| text(host, "hostId"));
+    id.ok_or_else(|| format!("the manager has no host `{name}`"))
 }
 
 fn role_refs(roles: &[Arc<str>]) -> Vec<Json> {

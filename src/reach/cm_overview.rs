@@ -30,9 +30,10 @@ impl Cm {
                 false => Some(self.services(session, &wants.services).await),
             }
         };
+        let hosts = if wants.hosts_in_full { "/hosts?view=full" } else { "/hosts" };
         let (mut services, hosts, mut settings, mut servers, users, peers) = tokio::join!(
             services,
-            self.list_if(wants.hosts, session, "/hosts"),
+            self.list_if(wants.hosts, session, hosts),
             // In full, because what is not set has a default.
             self.list_if(wants.settings, session, "/cm/config?view=full"),
             self.list_if(wants.servers, session, "/cm/instances"),

@@ -15,6 +15,8 @@ pub(super) struct Wants<'a> {
     pub(super) roles: HashSet<&'a str>,
     /// Whether the hosts are needed.
     pub(super) hosts: bool,
+    /// Whether it is needed which roles the hosts have.
+    pub(super) hosts_in_full: bool,
     /// Versions of products of which the parcels are needed.
     pub(super) parcels: HashSet<(&'a str, &'a str)>,
     /// Whether the manager's own settings are needed.
@@ -58,6 +60,7 @@ impl<'a> Wants<'a> {
     pub(super) fn entity(&mut self, entity: &'a Entity) {
         match entity {
             Entity::Host(_) => self.hosts = true,
+            Entity::Membership(_) => (self.hosts, self.hosts_in_full) = (true, true),
             Entity::Parcel(product, version) => {
                 self.parcels.insert((product, version));
             }

@@ -1,5 +1,5 @@
 //! One declaration that stands for two instances: that something is there, and that it runs. What
-//! makes it fit to run comes between them.
+//! makes it fit to run comes between them. Or that it is like this, and that it goes.
 
 use crate::model::{Data, Map, Node};
 
@@ -16,12 +16,26 @@ pub fn state_apart(
     if !states.contains(&state) || map.get(marker).is_none() {
         return None;
     }
-    let part = |keeps: &dyn Fn(&str) -> bool| {
-        let kept = map.iter().filter(|(key, _)| keeps(&key.name));
-        let kept = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
-        Node::new(node.place.clone(), Data::Map(Map(kept)))
-    };
-    let thing = part(&|name| name != "state");
-    let state = part(&|name| name == "state" || identify.contains(&name));
+    let thing = part(node, map, |name| name != "state");
+    let state = part(node, map, |name| name == "state" || identify.contains(&name));
     Some(vec![thing, state])
+}
+
+/// Splits arguments whose `marker` is false off the others: what leaves does so last.
+pub fn leaving_apart(node: &Node, marker: &str, identify: &str) -> Option<Vec<Node>> {
+    let map = node.as_map()?;
+    let value = map.get(marker)?;
+    let leaves = matches!(value.data, Data::Bool(false, _)) || value.as_text() == Some("false");
+    if !leaves || map.iter().all(|(key, _)| [marker, identify].contains(&&*key.name)) {
+        return None;
+    }
+    let rest = part(node, map, |name| name != marker);
+    let leaving = part(node, map, |name| name == marker || name == identify);
+    Some(vec![rest, leaving])
+}
+
+fn part(node: &Node, map: &Map, keeps: impl Fn(&str) -> bool) -> Node {
+    let kept = map.iter().filter(|(key, _)| keeps(&key.name));
+    let kept = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+    Node::new(node.place.clone(), Data::Map(Map(kept)))
 }
