@@ -16,8 +16,8 @@ use super::graph::{Index, Point};
 use super::instance::Instance;
 use super::journal::Journal;
 use super::plan::{Prepared, compare};
-use super::restart;
 use super::state::State;
+use super::{read, restart};
 use crate::kinds::Unsettles;
 use crate::lang::inventory::Inventory;
 use crate::lang::pair::Restart;
@@ -317,7 +317,7 @@ fn unknown_reason(delta: &Delta) -> Option<String> {
 /// Does one step: look, compare with the plan, write, read back.
 async fn step(job: &Job, i: usize, planned: usize, moved: bool) -> Outcome {
     let instance = &job.prepared.instances[i];
-    let replies = look(job, i).await;
+    let replies = read::look(&job.world, instance).await;
     let delta = compare(&job.inventory, instance, &replies);
     let planned = job.plan.instances[planned].delta.as_deref();
     if delta.verdict() != Verdict::Unknown {
@@ -401,15 +401,6 @@ fn mark_unsettled(job: &Job, instance: &Instance) -> Result<(), String> {
     }
 }
 
-async fn look(job: &Job, i: usize) -> Vec<Reply> {
-    let instance = &job.prepared.instances[i];
-    let questions = &instance.shared.questions;
-    match &instance.address.target {
-        Target::Host { host, .. } => job.world.eyes().host(host, questions).await.replies,
-        Target::Manager { side } => job.world.eyes().manager(side, questions).await.replies,
-    }
-}
-
 /// How often one step writes at most.
 const ATTEMPTS: usize = 3;
 
@@ -456,7 +447,9 @@ async fn send(job: &Job, instance: &Instance, actions: &[Action]) -> Written {
     let questions = &instance.shared.questions;
     let side = match &instance.address.target {
         Target::Host { host, .. } => {
-            return job.world.hands().host(host, actions, questions).await;
+            let written = job.world.hands().host(host, actions, &read::own(instance)).await;
+            let replies = read::completed(&job.world, instance, written.replies).await;
+            return Written { replies, ..written };
         }
         Target::Manager { side } => side,
     };

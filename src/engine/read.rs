@@ -26,6 +26,9 @@ pub struct Sheets {
     pub targets: IndexMap<Target, Sheet>,
     /// Per instance: the target's place in `targets` and the questions' in its sheet.
     places: Vec<(usize, Box<[u32]>)>,
+    /// Where the replies are that a host's instance wants of its side's manager, by instance and
+    /// place among its questions: there are few of them.
+    of_managers: HashMap<(usize, usize), (usize, u32)>,
 }
 
 impl Sheets {
@@ -33,36 +36,99 @@ impl Sheets {
     pub fn new(instances: &[Instance]) -> Sheets {
         let mut targets: IndexMap<Target, Sheet> = IndexMap::new();
         let mut places = Vec::with_capacity(instances.len());
+        let mut of_managers = HashMap::new();
         let mut hashes: HashMap<usize, Arc<[u64]>> = HashMap::new();
-        for instance in instances {
-            let at = match targets.get_index_of(&instance.address.target) {
-                Some(at) => at,
-                None => targets.insert_full(instance.address.target.clone(), Sheet::default()).0,
-            };
+        for (i, instance) in instances.iter().enumerate() {
+            let own = &instance.address.target;
+            let at = sheet_of(&mut targets, own);
             let shared = &instance.shared;
             let hashes = hashes
                 .entry(Arc::as_ptr(shared) as usize)
                 .or_insert_with(|| hashes_of(shared))
                 .clone();
-            let questions = shared.questions.iter().zip(hashes.iter());
-            let sheet = &mut targets[at];
-            places.push((at, questions.map(|(q, hash)| sheet.add(q, *hash)).collect()));
+            let mut own_places = Vec::with_capacity(hashes.len());
+            for (n, (question, hash)) in shared.questions.iter().zip(hashes.iter()).enumerate() {
+                if is_of_manager(own, question) {
+                    let manager = Target::Manager { side: own.side().clone() };
+                    let at = sheet_of(&mut targets, &manager);
+                    of_managers.insert((i, n), (at, targets[at].add(question, *hash)));
+                    own_places.push(u32::MAX);
+                } else {
+                    own_places.push(targets[at].add(question, *hash));
+                }
+            }
+            places.push((at, own_places.into_boxed_slice()));
         }
-        Sheets { targets, places }
+        Sheets { targets, places, of_managers }
     }
 
     /// Returns the replies to one instance's questions.
     pub fn replies(&self, readings: &Readings, instance: usize) -> Vec<Reply> {
-        let (target, questions) = &self.places[instance];
-        let replies = &readings.replies[*target];
+        let (own, questions) = &self.places[instance];
         questions
             .iter()
-            .map(|q| {
-                let reply = replies.get(*q as usize).cloned();
+            .enumerate()
+            .map(|(n, question)| {
+                let elsewhere = match self.of_managers.is_empty() {
+                    true => None,
+                    false => self.of_managers.get(&(instance, n)),
+                };
+                let (target, question) = elsewhere.unwrap_or(&(*own, *question)).to_owned();
+                let reply = readings.replies[target].get(question as usize).cloned();
                 reply.unwrap_or_else(|| Reply::Unknown(Arc::from("no reply")))
             })
             .collect()
     }
+}
+
+fn sheet_of(targets: &mut IndexMap<Target, Sheet>, target: &Target) -> usize {
+    match targets.get_index_of(target) {
+        Some(at) => at,
+        None => targets.insert_full(target.clone(), Sheet::default()).0,
+    }
+}
+
+/// True for a question of a host's instance that only the manager of its side can answer.
+fn is_of_manager(target: &Target, question: &Question) -> bool {
+    matches!(target, Target::Host { .. }) && !matches!(question, Question::Probe(..))
+}
+
+/// Asks an instance's questions once more.
+pub async fn look(world: &World, instance: &Instance) -> Vec<Reply> {
+    let questions = &instance.shared.questions;
+    match &instance.address.target {
+        Target::Host { host, .. } => {
+            let replies = world.eyes().host(host, &own(instance)).await.replies;
+            completed(world, instance, replies).await
+        }
+        Target::Manager { side } => world.eyes().manager(side, questions).await.replies,
+    }
+}
+
+/// Returns the questions of an instance that its own target answers.
+pub fn own(instance: &Instance) -> Vec<Question> {
+    let questions = instance.shared.questions.iter();
+    let is_own = |question: &&Question| !is_of_manager(&instance.address.target, question);
+    questions.filter(is_own).cloned().collect()
+}
+
+/// Returns the replies of an instance's own target with those of its side's manager among them.
+pub async fn completed(world: &World, instance: &Instance, replies: Vec<Reply>) -> Vec<Reply> {
+    let target = &instance.address.target;
+    let questions = &instance.shared.questions;
+    let others: Vec<Question> =
+        questions.iter().filter(|question| is_of_manager(target, question)).cloned().collect();
+    if others.is_empty() {
+        return replies;
+    }
+    let told = world.eyes().manager(target.side(), &others).await.replies;
+    let (mut own, mut told) = (replies.into_iter(), told.into_iter());
+    let next = |question| match is_of_manager(target, question) {
+        true => told.next(),
+        false => own.next(),
+    };
+    let missing = || Reply::Unknown(Arc::from("no reply"));
+    questions.iter().map(next).map(|reply| reply.unwrap_or_else(missing)).collect()
 }
 
 fn hashes_of(shared: &Shared) -> Arc<[u64]> {
