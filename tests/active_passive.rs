@@ -16,6 +16,8 @@ const SPARK: &str = "\
 ";
 const KAFKA: &str =
     "- cm.config: { service: kafka, values: { num.partitions: 24 }, unmanaged: ignore }\n";
+/// The file of the parcel in use, which both servers have.
+const PARCEL: &str = "CDH-7.1.9-1.cdh7.1.9.p0.44702451-el8.parcel";
 /// Faults that only make commands short.
 const QUICK: &str = "[{ fault: command_ms, ms: 50 }]";
 
@@ -28,7 +30,9 @@ fn pair(manager: &str, faults: &str, resources: &str) -> Project {
     let hosts = format!(
         "- hosts: all\n  files:\n    /etc/default/cloudera-scm-server: {OPTIONS:?}\n    \
          /etc/cloudera-scm-server/db.properties: \"com.cloudera.cmf.db.host=db\\n\
-         com.cloudera.cmf.db.password=hush\\n\"\n    /proc/4242/environ: \"{process}\"\n    \
+         com.cloudera.cmf.db.password=hush\\n\"\n    /etc/os-release: \
+         \"ID=rhel\\nVERSION_ID=8.8\\n\"\n    \
+         /opt/cloudera/parcel-repo/{PARCEL}: \"parcel\\n\"\n    /proc/4242/environ: \"{process}\"\n    \
          /proc/4242/cmdline: \"java\\0\"\n  units:\n    \
          cloudera-scm-server: {{ enabled: true, active: true, pid: 4242 }}\n"
     );
@@ -482,6 +486,62 @@ fn m18_one_failed_replication_may_be_a_failover_and_two_are_a_finding() {
     let before = taken(&project, "GET", "/history");
     run(&project, &["drift"]).expect(0);
     assert_eq!(taken(&project, "GET", "/history"), before);
+}
+
+const JOINS: &str = "- cm.host: { name: dr-w05.example.com, in_cluster: true }\n";
+
+/// A pair like the others whose manager has a repository of parcels: a directory.
+fn pair_with_repository(resources: &str) -> Project {
+    let project = pair("", QUICK, resources);
+    support::spare_host(&project, "dr-w05.example.com");
+    let seed = "inventories/demo/sandbox/dr.json";
+    let mut document: serde_json::Value = serde_json::from_str(&project.read(seed)).unwrap();
+    let repository = project.path("repository");
+    let url = format!("file://{}/", repository.display());
+    let setting = serde_json::json!({ "name": "REMOTE_PARCEL_REPO_URLS", "value": url });
+    document["sandbox"]["managerSettings"].as_array_mut().unwrap().push(setting);
+    project.file(seed, document.to_string()).file(&format!("repository/{PARCEL}"), "parcel\n");
+    let sum = std::process::Command::new("sha1sum").arg(repository.join(PARCEL)).output().unwrap();
+    let hash = String::from_utf8(sum.stdout).unwrap()[..40].to_string();
+    let other = PARCEL.replace("el8", "el7");
+    let parcel = |name: &str, hash: &str| serde_json::json!({ "parcelName": name, "components": [{ "name": "x" }], "hash": hash });
+    let manifest = [parcel(&other, &"0".repeat(40)), parcel(PARCEL, &hash)];
+    let manifest = serde_json::json!({ "lastUpdated": 1, "parcels": manifest });
+    project.file("repository/manifest.json", format!("{manifest:#}"));
+    project
+}
+
+#[test]
+fn m16_parcels_in_use_are_downloaded_again_before_hosts_or_services_are_added() {
+    let rack = "- cm.host: { name: dr-w04.example.com, rack: /dr/r7 }\n";
+    let project = pair_with_repository(rack);
+    let plan = run(&project, &["plan"]).expect(0);
+    assert!(!plan.out.contains("cm.parcel_files"), "{}", plan.out);
+    // The one server has the file; after a failover the other one is without.
+    let file =
+        |server: &str| format!("inv/.drsync/inv/hosts/{server}/opt/cloudera/parcel-repo/{PARCEL}");
+    std::fs::remove_file(project.path(&file("dr-cm2"))).unwrap();
+    project.file("inv/resources/all.yaml", JOINS);
+    let plan = run(&project, &["plan", "--timings"]).expect(0);
+    let step = "cm.parcel_files[/opt/cloudera/parcel-repo]   dr/dr-cm2";
+    in_order(&plan.out, &[step, "CDH-7.1.9-1.cdh7.1.9.p0.44702451", "cm.host[dr-w05.example.com]"]);
+    assert!(!plan.out.contains("parcel-repo]   dr/dr-cm1"), "{}", plan.out);
+    assert_eq!(plan.err.matches("1 exec ").count(), 2, "{}", plan.err);
+    let done = run(&project, &["apply", "--yes"]).expect(0);
+    in_order(&done.err, &["dr/dr-cm2/cm.parcel_files", "dr/cm.host[dr-w05"]);
+    assert_eq!(project.read(&file("dr-cm2")), "parcel\n");
+    assert_eq!(project.read(&(file("dr-cm2") + ".sha")).len(), 40);
+    run(&project, &["plan", "--detailed-exitcode"]).expect(0);
+    // The same before a service; a file that is not the one the manifest names is no file.
+    std::fs::remove_file(project.path(&file("dr-cm1"))).unwrap();
+    run(&project, &["plan", "--detailed-exitcode"]).expect(0);
+    project.file(&format!("repository/{PARCEL}"), "other\n");
+    project.file("inv/resources/all.yaml", "- cm.service: { name: audit, type: KAFKA }\n");
+    let done = run(&project, &["apply", "--yes"]).expect(3);
+    in_order(&done.out, &["parcel-repo]   dr/dr-cm1", "cm.service[audit]"]);
+    assert!(done.err.contains("its hash is another"), "{}", done.err);
+    assert!(!project.path(&file("dr-cm1")).exists());
+    is_whole(&project);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::instance::Instance;
-use super::restart;
+use super::{parcels, restart};
 use crate::kinds::Link;
 use crate::lang::inventory::Inventory;
 use crate::lang::resource::{Phase, Resource};
@@ -61,6 +61,7 @@ impl Order {
         builder.needed_edges();
         builder.maintenance_edges();
         builder.server_edges();
+        builder.parcel_edges();
         builder.side_edges();
         let graph = builder.graph;
         let sequence = sequence(&graph);
@@ -229,6 +230,21 @@ impl<'a> Builder<'a> {
             }
             if let Some(earlier) = earlier.insert(side, NodeIndex::new(i)) {
                 self.follow(earlier, NodeIndex::new(i));
+            }
+        }
+    }
+
+    /// Files of parcels are there before what may need them, whatever became of them: a server
+    /// that is down holds nothing up.
+    fn parcel_edges(&mut self) {
+        let instances = self.instances;
+        let all = || instances.iter().enumerate();
+        for (first, files) in all().filter(|(_, i)| i.address.kind == parcels::KIND) {
+            let side = files.address.target.side();
+            let needs =
+                |i: &Instance| parcels::may_add(i.address.kind) && i.address.target.side() == side;
+            for (then, _) in all().filter(|(_, i)| needs(i)) {
+                self.follow(NodeIndex::new(first), NodeIndex::new(then));
             }
         }
     }

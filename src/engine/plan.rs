@@ -8,6 +8,7 @@ use regex::Regex;
 use super::bracket;
 use super::graph::{self, Index, Order, Point};
 use super::instance::{self, Instance};
+use super::parcels;
 use super::read::{self, Readings, Sheets};
 use super::restart::{self, Forecast};
 use super::select::Chosen;
@@ -131,6 +132,7 @@ pub fn decide(
         return Err(mistakes);
     }
     bracket::settle(inventory, prepared, &mut planned);
+    parcels::settle(&mut planned);
     let mut plan = Plan {
         pair: inventory.world.pair.name.clone(),
         sides: inventory.world.pair.order.clone(),

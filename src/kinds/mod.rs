@@ -9,6 +9,7 @@ mod cm_config;
 mod cm_host;
 mod cm_host_template;
 mod cm_parcel;
+mod cm_parcel_files;
 mod cm_parcel_repository;
 mod cm_peer;
 mod cm_replication_schedule;

@@ -21,6 +21,7 @@ static ALL: &[&dyn AnyKind] = &[
     &Entry::<super::cm_host::CmHost>(PhantomData),
     &Entry::<super::cm_host_template::CmHostTemplate>(PhantomData),
     &Entry::<super::cm_parcel::CmParcel>(PhantomData),
+    &Entry::<super::cm_parcel_files::CmParcelFiles>(PhantomData),
     &Entry::<super::cm_parcel_repository::CmParcelRepository>(PhantomData),
     &Entry::<super::cm_peer::CmPeer>(PhantomData),
     &Entry::<super::cm_replication_schedule::CmReplicationSchedule>(PhantomData),

@@ -16,10 +16,16 @@ pub fn add(pair: &Pair, kinds: &[KindInfo], resources: &mut Vec<Resource>) {
     let (Some(host), Some(gate)) = (kind("cm.single_node"), kind("cm.single_node_gate")) else {
         return;
     };
+    let may_add = |resource: &Resource| ["cm.host", "cm.service"].contains(&resource.kind.name);
+    let parcels = kind("cm.parcel_files").filter(|_| resources.iter().any(may_add));
     for (side, body) in &pair.sides {
         if let Some(manager) = &body.manager
             && let [primary, secondary] = &manager.servers[..]
         {
+            let files = parcels.iter().flat_map(|kind| {
+                [primary, secondary].map(|server| parcel_files(*kind, side, server))
+            });
+            resources.extend(files);
             let mut steps = Steps { side, place: &primary.place, host, gate, made: Vec::new() };
             maintenance(&mut steps, manager, primary, secondary);
             resources.extend(steps.made);
@@ -29,6 +35,17 @@ pub fn add(pair: &Pair, kinds: &[KindInfo], resources: &mut Vec<Resource>) {
         let place = pair.policy_place.clone().unwrap_or_else(Place::nowhere);
         let args = restart(&pair.policy, &place);
         resources.push(Resource::new("Restart what is stale", kind, args, place));
+    }
+}
+
+/// Declares the parcels' files on a server of a side (requirement M16).
+fn parcel_files(kind: KindInfo, side: &Arc<str>, server: &Node) -> Resource {
+    let name = Arc::from(server.as_text().unwrap_or_default());
+    let title = format!("Parcels in use on {name}");
+    Resource {
+        hosts: Some((name, server.place.clone())),
+        sides: vec![(side.clone(), server.place.clone())],
+        ..Resource::new(&title, kind, mapping(&server.place, Vec::new()), server.place.clone())
     }
 }
 

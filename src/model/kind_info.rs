@@ -21,7 +21,8 @@ pub struct KindInfo {
 }
 
 /// Kinds whose instances drsync declares by itself, from what `pair.yaml` says.
-const IMPLIED: [&str; 3] = ["cm.restart", "cm.single_node", "cm.single_node_gate"];
+const IMPLIED: [&str; 4] =
+    ["cm.parcel_files", "cm.restart", "cm.single_node", "cm.single_node_gate"];
 
 /// True when drsync declares the instances of `kind` by itself, and nobody else can.
 pub fn is_implied(kind: &str) -> bool {

@@ -91,6 +91,10 @@ pub enum Entity {
     /// products, separated by blanks. Where there is no such parcel, `servers` and `repositories`
     /// tell how many there are, if known.
     Parcel(Arc<str>, Arc<str>),
+    /// The parcels that are in use (CM API: `ApiParcel`).
+    ///
+    /// The reply has a field `parcel/PRODUCT-VERSION` for each, its stage.
+    ParcelsInUse,
     /// All services of the cluster and the management service, and whether what they run is what
     /// is declared (CM API: `configStalenessStatus`).
     ///
@@ -158,6 +162,7 @@ impl fmt::Display for Entity {
             Entity::RoleGroup(service, group) => write!(f, "{service}/{group}"),
             Entity::Repositories => f.write_str("repositories"),
             Entity::Parcel(product, version) => write!(f, "{product} {version}"),
+            Entity::ParcelsInUse => f.write_str("parcels in use"),
             Entity::Services => f.write_str("services"),
             Entity::Impact => f.write_str("impact"),
             Entity::Service(name) | Entity::Roles(name) => f.write_str(name),

@@ -25,6 +25,7 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         }
         Entity::Repositories => cm_parcel::repository_fields(overview),
         Entity::Parcel(product, version) => cm_parcel::fields(overview, product, version),
+        Entity::ParcelsInUse => cm_parcel::fields_in_use(overview),
         Entity::Services => cm_staleness::fields(overview),
         Entity::Impact => cm_staleness::impact_fields(overview),
         Entity::Service(name) => cm_members::service_fields(overview, name),
@@ -96,7 +97,7 @@ pub(super) fn path(
             let path = "/cm/config".to_string();
             return Ok(Place { list: path.clone(), path, name: "repositories".into() });
         }
-        Entity::Services | Entity::Impact => {
+        Entity::ParcelsInUse | Entity::Services | Entity::Impact => {
             return Err(unknown("there is no one place for all of them"));
         }
         Entity::Manager => {

@@ -40,8 +40,9 @@ impl Cm {
             self.list_if(wants.users, session, "/users"),
             self.list_if(wants.peers, session, "/cm/peers"),
         );
+        let parcels = wants.parcels_in_use || !wants.parcels.is_empty();
         let (parcels, templates, staleness, impact, documents) = tokio::join!(
-            self.list_of_cluster(!wants.parcels.is_empty(), session, "parcels"),
+            self.list_of_cluster(parcels, session, "parcels"),
             self.list_of_cluster(wants.templates, session, "hostTemplates"),
             self.staleness(wants.staleness, session),
             self.impact(wants.impact, session),

@@ -100,6 +100,17 @@ fn circumstances(overview: &Overview) -> Vec<Field> {
     told.into_iter().filter_map(|(name, count)| Some(field(name, number(count?)))).collect()
 }
 
+/// Tells the parcels that are in use, or just come into use.
+pub(super) fn fields_in_use(overview: &Overview) -> Result<Vec<Field>, Reply> {
+    let parcels = listed(overview.parcels.as_ref(), "parcels")?;
+    let field = |parcel: &Json| {
+        let stage = text(parcel, "stage").filter(|s| matches!(*s, "ACTIVATED" | "ACTIVATING"))?;
+        let name = format!("parcel/{}-{}", text(parcel, "product")?, text(parcel, "version")?);
+        Some(Field { name: name.into(), live: Live::Known(Value::text(stage)) })
+    };
+    Ok(parcels.iter().filter_map(field).collect())
+}
+
 fn errors(parcel: &Json) -> String {
     let errors = parcel.pointer("/state/errors").and_then(Json::as_array);
     let errors: Vec<&str> = errors.into_iter().flatten().filter_map(Json::as_str).collect();

@@ -17,6 +17,8 @@ pub(super) struct Wants<'a> {
     pub(super) hosts: bool,
     /// Whether it is needed which roles the hosts have.
     pub(super) hosts_in_full: bool,
+    /// Whether the parcels that are in use are needed.
+    pub(super) parcels_in_use: bool,
     /// Versions of products of which the parcels are needed.
     pub(super) parcels: HashSet<(&'a str, &'a str)>,
     /// Whether the manager's own settings are needed.
@@ -64,6 +66,7 @@ impl<'a> Wants<'a> {
             Entity::Parcel(product, version) => {
                 self.parcels.insert((product, version));
             }
+            Entity::ParcelsInUse => self.parcels_in_use = true,
             Entity::Repositories => self.settings = true,
             Entity::Services => self.staleness = true,
             Entity::Impact => self.impact = true,
