@@ -139,6 +139,81 @@ fn a_host_the_manager_does_not_know_is_refused_by_name() {
     assert!(plan.out.contains("/dr/r1 → /r1"), "{}", plan.out);
 }
 
+/// A pair whose `dr` side has one simulated host, with its connection and its own name.
+fn pair_with_host(host: &str, own: &str, resources: &str) -> Project {
+    let project = pair(&format!("- os.directory: {{ path: /srv/x }}\n  hosts: dr\n{resources}"));
+    let text = project.read("inv/pair.yaml") + "sandbox: { hosts: seed.yaml }\n";
+    let hosts = format!(
+        "all: {{ children: {{ primary: {{}}, dr: {{ hosts: {{ {host} }} }} }}, \
+         vars: {{ ansible_connection: sandbox }} }}\n"
+    );
+    let seed = format!("- hosts: all\n  files: {{ /etc/hostname: \"{own}\\n\" }}\n");
+    project
+        .file("inv/pair.yaml", text)
+        .file("inv/hosts.yaml", hosts)
+        .file("inv/seed.yaml", seed)
+        .file("inv/resources/more.yaml", "[]\n");
+    project
+}
+
+const RACK: &str = "- cm.host: { name: dr-w04.example.com, rack: /r1 }\n  sides: dr\n";
+
+#[test]
+fn a_machine_that_everybody_calls_the_same_is_not_spoken_of() {
+    let full = "dr-w04.example.com";
+    let named = format!("{full}: {{ ansible_host: 10.0.0.16 }}");
+    let project = pair_with_host(&named, full, RACK);
+    let plan = project.drsync(&["plan", "-i", "inv", "--timings"]).expect(0);
+    assert!(!plan.err.contains("several names"), "{}", plan.err);
+    assert!(plan.err.contains("1 exec "), "{}", plan.err);
+    let gets = |ran: &support::Ran| {
+        let line = ran.err.lines().find(|line| line.contains("manager of dr")).unwrap();
+        line.split_whitespace().nth(3).unwrap().parse::<usize>().unwrap()
+    };
+    let with = gets(&project.drsync(&["plan", "-i", "inv", "--timings"]).expect(0));
+    let alone = pair(RACK);
+    alone.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert_eq!(with, gets(&alone.drsync(&["plan", "-i", "inv", "--timings"]).expect(0)));
+}
+
+#[test]
+fn a_machine_that_goes_by_several_names_is_told_with_all_of_them() {
+    // By its address, although its name is another one's.
+    let project =
+        pair_with_host("dr-w03.example.com: { ansible_host: 10.0.0.16 }", "w4.example.com", RACK);
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    for said in [
+        "The inventory calls it `dr-w03.example.com`",
+        "Cloudera Manager `dr-w04.example.com`",
+        "the host itself says `w4.example.com`",
+        "wrong machine",
+    ] {
+        assert!(plan.err.replace(['\n', '│'], " ").contains(said), "{said}: {}", plan.err);
+    }
+    let told = project.drsync(&["plan", "-i", "inv", "--json"]).expect(0).json();
+    assert_eq!(told["diagnostics"][0]["severity"], "warning");
+    // Where the manager's hosts are not read, nobody asks.
+    let other = "- cm.config: { service: hdfs, values: { dfs.replication: 4 } }\n";
+    let project = pair_with_host("dr-w03.example.com: { ansible_host: 10.0.0.16 }", "w4", other);
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(!plan.err.contains("several names"), "{}", plan.err);
+}
+
+#[test]
+fn a_host_that_the_manager_knows_by_another_name_is_refused_with_that_name() {
+    let resources = "\
+- cm.host: { name: w4, rack: /r1 }
+  sides: dr
+- cm.role: { service: hdfs, type: HTTPFS, hosts: [dr-w01.example.com, w4] }
+  sides: dr
+";
+    let own = "dr-w04.example.com";
+    let project = pair_with_host("w4: { ansible_host: 10.0.0.16 }", own, resources);
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(1);
+    let said = "Cloudera Manager knows host `w4` as `dr-w04.example.com` only";
+    assert_eq!(plan.out.matches(said).count(), 2, "{}", plan.out);
+}
+
 #[test]
 fn two_names_of_one_scope_are_a_mistake() {
     let project = pair(

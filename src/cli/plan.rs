@@ -77,6 +77,9 @@ pub fn show(plan: &Plan, part: &Part, command: &str, purpose: Purpose) {
         view::page(&page);
         return;
     }
+    if !plan.warnings.is_empty() {
+        view::talk(&view::fault::text(&plan.warnings, &view::fault::Texts::new()));
+    }
     view::out(&view::plan::text(plan, purpose));
     if part.timings {
         view::talk(&view::plan::timings(&plan.coverage));

@@ -7,6 +7,7 @@ pub mod graph;
 pub mod instance;
 pub mod journal;
 pub mod lock;
+pub mod names;
 pub mod parcels;
 pub mod plan;
 pub mod read;

@@ -8,11 +8,10 @@ use regex::Regex;
 use super::bracket;
 use super::graph::{self, Index, Order, Point};
 use super::instance::{self, Instance};
-use super::parcels;
 use super::read::{self, Readings, Sheets};
 use super::restart::{self, Forecast};
 use super::select::Chosen;
-use super::two_servers;
+use super::{names, parcels, two_servers};
 use crate::lang::expand;
 use crate::lang::inventory::Inventory;
 use crate::model::change::Verdict;
@@ -33,6 +32,8 @@ pub struct Prepared {
     pub sheets: Sheets,
     /// What will do, but is better written in another way.
     pub warnings: Vec<Diagnostic>,
+    /// Where the names of machines are found.
+    pub names: names::Asked,
 }
 
 /// Expands and orders what `chosen` selects of the inventory.
@@ -60,8 +61,9 @@ pub fn prepare(inventory: &Inventory, chosen: &Chosen) -> Result<Prepared, Vec<D
             return Err(mistakes);
         }
     };
-    let sheets = Sheets::new(&instances);
-    Ok(Prepared { instances, order, sheets, warnings })
+    let mut sheets = Sheets::new(&instances);
+    let names = names::ask(&mut sheets);
+    Ok(Prepared { instances, order, sheets, warnings, names })
 }
 
 /// Reads all targets and compares.
@@ -91,6 +93,7 @@ pub fn decide(
 ) -> Result<Plan, Vec<Diagnostic>> {
     let mut mistakes = bracket::databases(inventory, prepared, &readings);
     mistakes.extend(one_cluster(inventory, &readings));
+    let names = names::compare(inventory, &prepared.names, &readings);
     let mut planned = Vec::with_capacity(prepared.instances.len());
     let mut scopes: HashMap<(&str, String), usize> = HashMap::new();
     let mut moving = Moving::new(&prepared.order);
@@ -106,6 +109,9 @@ pub fn decide(
             }
         }
         let mut delta = compare(inventory, instance, &replies);
+        if let Some(reason) = names.misnamed(instance) {
+            delta = Delta::refused(reason);
+        }
         if delta.is_curable && moving.before(i) {
             delta = delta.postponed();
         }
@@ -141,6 +147,7 @@ pub fn decide(
         identities: readings.identities,
         digest: String::new(),
         restarts: BTreeMap::new(),
+        warnings: names.warnings,
     };
     plan.digest = digest(&plan);
     Ok(plan)

@@ -31,6 +31,17 @@ pub struct Sheets {
     of_managers: HashMap<(usize, usize), (usize, u32)>,
 }
 
+/// Where a reply will be.
+#[derive(Clone, Copy)]
+pub struct Spot(usize, u32);
+
+impl Spot {
+    /// Returns the reply, if there is one.
+    pub fn reply(self, readings: &Readings) -> Option<&Reply> {
+        readings.replies.get(self.0)?.get(self.1 as usize)
+    }
+}
+
 impl Sheets {
     /// Gathers the questions of all instances.
     pub fn new(instances: &[Instance]) -> Sheets {
@@ -60,6 +71,12 @@ impl Sheets {
             places.push((at, own_places.into_boxed_slice()));
         }
         Sheets { targets, places, of_managers }
+    }
+
+    /// Adds a question that belongs to no instance.
+    pub fn add(&mut self, target: &Target, question: Question) -> Spot {
+        let at = sheet_of(&mut self.targets, target);
+        Spot(at, self.targets[at].add(&question, hash_of(&question)))
     }
 
     /// Returns the replies to one instance's questions.
@@ -132,20 +149,21 @@ pub async fn completed(world: &World, instance: &Instance, replies: Vec<Reply>) 
 }
 
 fn hashes_of(shared: &Shared) -> Arc<[u64]> {
+    shared.questions.iter().map(hash_of).collect()
+}
+
+fn hash_of(question: &Question) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
-    let hash = |question: &Question| {
-        let mut hasher = DefaultHasher::new();
-        match question {
-            Question::Probe(script, arguments) => {
-                script.name.hash(&mut hasher);
-                arguments.iter().for_each(|a| a.reveal().hash(&mut hasher));
-            }
-            Question::Config(scope) => scope.hash(&mut hasher),
-            Question::Entity(entity) => entity.hash(&mut hasher),
+    let mut hasher = DefaultHasher::new();
+    match question {
+        Question::Probe(script, arguments) => {
+            script.name.hash(&mut hasher);
+            arguments.iter().for_each(|a| a.reveal().hash(&mut hasher));
         }
-        hasher.finish()
-    };
-    shared.questions.iter().map(hash).collect()
+        Question::Config(scope) => scope.hash(&mut hasher),
+        Question::Entity(entity) => entity.hash(&mut hasher),
+    }
+    hasher.finish()
 }
 
 impl Sheet {

@@ -149,6 +149,10 @@ impl Kind for CmConfig {
         args.config_scope().into_iter().map(Question::Config).collect()
     }
 
+    fn hosts(args: &Args) -> Vec<String> {
+        args.host.iter().cloned().collect()
+    }
+
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
         let config = match replies.first() {
             Some(Reply::Config(config)) => config,

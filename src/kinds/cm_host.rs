@@ -216,6 +216,10 @@ impl Kind for CmHost {
         join.into_iter().chain(calls).collect()
     }
 
+    fn hosts(args: &Args) -> Vec<String> {
+        vec![args.name.clone()]
+    }
+
     fn needs(args: &Args) -> Vec<Link> {
         match args.leaves() {
             true => vec![

@@ -192,6 +192,10 @@ impl Kind for CmRole {
         }
     }
 
+    fn hosts(args: &Args) -> Vec<String> {
+        args.hosts.clone().unwrap_or_default()
+    }
+
     fn unsettles(args: &Args) -> Option<Unsettles> {
         args.hosts.is_some().then(|| Unsettles::Service(Arc::from(args.service.as_str())))
     }

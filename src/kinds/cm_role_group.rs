@@ -126,6 +126,10 @@ impl Kind for CmRoleGroup {
         vec![Question::Entity(args.entity())]
     }
 
+    fn hosts(args: &Args) -> Vec<String> {
+        args.hosts.clone().unwrap_or_default()
+    }
+
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
         let reply = &replies[0];
         if let Some(delta) = unanswered(reply) {

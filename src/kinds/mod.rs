@@ -62,6 +62,7 @@ use crate::model::question::{Action, Question, Reply};
 use crate::model::{Delta, Node};
 
 pub use shared::cm_server::database;
+pub use shared::host_name::{ask_name, own_name};
 
 pub use registry::{AnyKind, Decoded, all, find, infos, of};
 
@@ -124,6 +125,12 @@ pub trait Kind: Send + Sync + 'static {
     fn guarded(args: &Self::Args) -> Option<Guarded> {
         let _ = args;
         None
+    }
+
+    /// Returns the hosts it names, by the names the manager must know.
+    fn hosts(args: &Self::Args) -> Vec<String> {
+        let _ = args;
+        Vec::new()
     }
 
     /// Returns which file's content it decides. Whoever decides all of a file leaves nothing to

@@ -117,6 +117,8 @@ pub trait AnyKind: Send + Sync {
     fn unsettles(&self, args: &Decoded) -> Option<Unsettles>;
     /// See [`Kind::guarded`].
     fn guarded(&self, args: &Decoded) -> Option<Guarded>;
+    /// See [`Kind::hosts`].
+    fn hosts(&self, args: &Decoded) -> Vec<String>;
     /// See [`Kind::claims`].
     fn claims(&self, args: &Decoded) -> Option<Claim>;
 }
@@ -186,6 +188,10 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn guarded(&self, decoded: &Decoded) -> Option<Guarded> {
         K::guarded(args::<K>(decoded))
+    }
+
+    fn hosts(&self, decoded: &Decoded) -> Vec<String> {
+        K::hosts(args::<K>(decoded))
     }
 
     fn claims(&self, decoded: &Decoded) -> Option<Claim> {

@@ -232,6 +232,14 @@ impl Inventory {
         }
     }
 
+    /// Returns the address of a host, where the inventory has one beside its name.
+    pub fn address_of(&self, host: usize) -> Option<String> {
+        let side = self.world.side_of[host].clone()?;
+        let scope = Scope::of_host(&self.world, &side, host);
+        let mut vars = ConnectionVars { scope, mistakes: Vec::new() };
+        vars.first(&["ansible_host", "ansible_ssh_host"])
+    }
+
     /// Returns how to reach the real manager of `side`; `None` when it has none or a simulated one.
     pub fn manager_connection(
         &self,

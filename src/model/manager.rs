@@ -69,6 +69,10 @@ pub enum Entity {
     /// tag; `tags` is unknown where tags are not told; `maintenance_through` names whom the
     /// maintenance mode comes from if not from the host.
     Host(Arc<str>),
+    /// The names of all hosts.
+    ///
+    /// The reply has a field `host/NAME` for each, its address.
+    HostNames,
     /// Whether a host belongs to the cluster, and what of it runs there (CM API: `roleRefs`).
     ///
     /// The reply has `in_cluster`, and a field `role/NAME` with the service for each role.
@@ -162,6 +166,7 @@ impl fmt::Display for Entity {
             Entity::RoleGroup(service, group) => write!(f, "{service}/{group}"),
             Entity::Repositories => f.write_str("repositories"),
             Entity::Parcel(product, version) => write!(f, "{product} {version}"),
+            Entity::HostNames => f.write_str("names of hosts"),
             Entity::ParcelsInUse => f.write_str("parcels in use"),
             Entity::Services => f.write_str("services"),
             Entity::Impact => f.write_str("impact"),

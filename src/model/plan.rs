@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::change::{Finding, Verdict};
 use super::manager::ManagerIdentity;
-use super::{Address, Delta, Place};
+use super::{Address, Delta, Diagnostic, Place};
 
 /// What a run of `plan`, `apply` or `drift` found.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Plan {
     pub digest: String,
     /// Services that are stale or may be afterwards, by side.
     pub restarts: BTreeMap<Arc<str>, usize>,
+    /// What concerns no instance and is worth a warning.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One instance of a plan.

@@ -76,6 +76,21 @@ pub enum Question {
     Entity(Entity),
 }
 
+impl Question {
+    /// True when a manager lists its hosts to answer it.
+    pub fn reads_hosts(&self) -> bool {
+        match self {
+            Question::Entity(entity) => {
+                matches!(entity, Entity::Host(_) | Entity::Membership(_) | Entity::Roles(_))
+            }
+            Question::Config(scope) => {
+                matches!(scope, ConfigScope::Host(_) | ConfigScope::Role(.., Some(_)))
+            }
+            Question::Probe(..) => false,
+        }
+    }
+}
+
 /// What came back for one question.
 #[derive(Clone, Debug)]
 pub enum Reply {

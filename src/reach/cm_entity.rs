@@ -19,6 +19,7 @@ pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> 
         Entity::Host(name) => {
             own_host(session, overview, name).map(|host| host_fields(host, session.api_number()))
         }
+        Entity::HostNames => names(overview),
         Entity::Membership(name) => own_host(session, overview, name).and_then(membership_fields),
         Entity::RoleGroup(name, group) => {
             service(session, overview, name).and_then(|service| group_fields(service, group))
@@ -97,7 +98,7 @@ pub(super) fn path(
             let path = "/cm/config".to_string();
             return Ok(Place { list: path.clone(), path, name: "repositories".into() });
         }
-        Entity::ParcelsInUse | Entity::Services | Entity::Impact => {
+        Entity::HostNames | Entity::ParcelsInUse | Entity::Services | Entity::Impact => {
             return Err(unknown("there is no one place for all of them"));
         }
         Entity::Manager => {
@@ -222,6 +223,16 @@ fn role_field(role: &Json) -> Option<Field> {
         name: format!("role/{}", text(role, "name")?).into(),
         live: Live::Known(Value::text(told)),
     })
+}
+
+fn names(overview: &Overview) -> Result<Vec<Field>, Reply> {
+    let hosts = listed(overview.hosts.as_ref(), "hosts")?;
+    let name = |host: &Json| {
+        let address = Value::text(text(host, "ipAddress").unwrap_or_default());
+        let name = format!("host/{}", text(host, "hostname")?);
+        Some(Field { name: name.into(), live: Live::Known(address) })
+    };
+    Ok(hosts.iter().filter_map(name).collect())
 }
 
 /// A host of another cluster was sorted out before.

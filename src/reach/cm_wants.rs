@@ -61,7 +61,7 @@ impl<'a> Wants<'a> {
     /// Adds what is needed to tell of `entity`.
     pub(super) fn entity(&mut self, entity: &'a Entity) {
         match entity {
-            Entity::Host(_) => self.hosts = true,
+            Entity::Host(_) | Entity::HostNames => self.hosts = true,
             Entity::Membership(_) => (self.hosts, self.hosts_in_full) = (true, true),
             Entity::Parcel(product, version) => {
                 self.parcels.insert((product, version));

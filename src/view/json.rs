@@ -35,7 +35,7 @@ pub fn plan(plan: &Plan, command: &str, timings: bool) -> Json {
         "coverage": coverage(&plan.coverage),
         "identities": plan.identities,
         "digest": plan.digest,
-        "diagnostics": [],
+        "diagnostics": list_of(&plan.warnings),
     });
     if timings {
         page["timings"] = times(&plan.coverage);
@@ -202,6 +202,10 @@ pub fn report(report: &Report, plan: &Plan) -> Json {
 
 /// Returns diagnostics as JSON.
 pub fn diagnostics(list: &[Diagnostic], command: &str) -> Json {
+    json!({ "version": VERSION, "command": command, "diagnostics": list_of(list) })
+}
+
+fn list_of(list: &[Diagnostic]) -> Json {
     let place = |place: &crate::model::Place| json!({ "file": &*place.file, "line": place.line, "column": place.column });
     let list = list.iter().map(|diagnostic| {
         json!({
@@ -215,5 +219,5 @@ pub fn diagnostics(list: &[Diagnostic], command: &str) -> Json {
             "hints": diagnostic.hints.iter().map(|hint| mask(hint)).collect::<Vec<_>>(),
         })
     });
-    json!({ "version": VERSION, "command": command, "diagnostics": list.collect::<Vec<_>>() })
+    list.collect()
 }

@@ -7,6 +7,7 @@ pub mod cm_command;
 pub mod cm_server;
 pub mod edit;
 pub mod file;
+pub mod host_name;
 pub mod mount;
 pub mod names;
 pub mod ownership;
