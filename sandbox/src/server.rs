@@ -21,6 +21,7 @@ use crate::login::{Account, Login};
 use crate::request::Request;
 use crate::routes;
 use crate::servers::Servers;
+use crate::staleness;
 use crate::store::Storage;
 use crate::wire::{Connection, Fate};
 use crate::world::World;
@@ -199,6 +200,7 @@ impl Server {
             changed: false,
         };
         command::settle(&mut world);
+        staleness::note_servers(&mut world);
         let answer = match path.as_slice() {
             ["api", "version"] => Answer::text(format!("v{newest}")),
             ["api", version, rest @ ..] if is_served(version, newest) => {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::catalogue::Setting;
 use crate::catalogue::types::is_gateway;
 use crate::command;
-use crate::document::{entries, list, list_mut, number, text};
+use crate::document::{entries, list, list_mut, map_mut, number, text};
 use crate::world::{Place, World};
 
 /// How long after a change the status shows it.
@@ -77,6 +77,29 @@ pub(crate) fn note_cluster(world: &mut World, cluster: &str) {
     for service in world.services_of(cluster) {
         mark_roles(world, service, &change, |_| true);
         mark_client(world, service, &change);
+    }
+    command::note_check(world, visible);
+}
+
+/// Notes servers that run with another `haMode` than before: QueueManager shows stale configuration
+/// then.
+pub(crate) fn note_servers(world: &mut World) {
+    let mut turned = false;
+    for server in world.servers.running.clone() {
+        let mode = json!(server.ha_mode);
+        let before = map_mut(world.state, "haModes").insert(server.name, mode.clone());
+        world.changed |= before.as_ref() != Some(&mode);
+        turned |= before.is_some_and(|before| before != mode);
+    }
+    if !turned {
+        return;
+    }
+    let visible = world.now + DELAY;
+    let change = json!({ "changed": world.now, "visible": visible, "status": STALE });
+    for service in 0..list(world.state, "services").len() {
+        if text(world.service_at(service), "type") == "QUEUEMANAGER" {
+            mark_roles(world, service, &change, |_| true);
+        }
     }
     command::note_check(world, visible);
 }
