@@ -441,6 +441,34 @@ fn m25_a_manager_that_answers_404_for_everything_has_lost_nothing() {
     }
 }
 
+const REPOSITORY: &str = "- cm.parcel_repository: { url: https://archive.example.com/p/ }\n";
+
+#[test]
+fn m15_queue_manager_is_restarted_once_the_servers_were() {
+    let project = pair("", QUICK, REPOSITORY);
+    let text = project.read("inv/pair.yaml").replace("restart: none", "restart: rolling");
+    project.file("inv/pair.yaml", text);
+    let plan = run(&project, &["plan"]).expect(0);
+    in_order(&plan.out, &[STEPS[12], "cm.restart[services]", "queuemanager  fresh → (known after"]);
+    let done = run(&project, &["apply", "--yes"]).expect(0);
+    in_order(&done.err, &["start the server]", "changed  dr/cm.restart[services]"]);
+    assert_eq!(taken(&project, "POST", "rollingRestart"), 1);
+    is_whole(&project);
+}
+
+#[test]
+fn m15_where_nothing_is_restarted_queue_manager_is_told() {
+    let project = pair("", QUICK, REPOSITORY);
+    let plan = run(&project, &["plan"]).expect(0);
+    assert!(plan.out.contains("queuemanager may be stale once the servers"), "{}", plan.out);
+    run(&project, &["apply", "--yes"]).expect(0);
+    assert_eq!(taken(&project, "POST", "queuemanager"), 0);
+    let plan = run(&project, &["plan"]).expect(0);
+    let said = "queuemanager is stale: a restart of Cloudera Manager's servers may leave it so";
+    assert!(plan.out.contains(said), "{}", plan.out);
+    is_whole(&project);
+}
+
 const COPY: &str = "\
 - cm.peer: { name: pri, url: 'https://cm.pri.example.com:7183', username: r, password: hush-hush }
 - cm.replication_schedule: { service: hdfs, name: warehouse, source: { peer: pri, cluster: lake, service: hdfs }, hdfs: { source_path: /w, destination_path: /w } }

@@ -139,6 +139,7 @@ pub fn decide(
     }
     bracket::settle(inventory, prepared, &mut planned);
     parcels::settle(&mut planned);
+    restart::after_servers(prepared, &readings, inventory.world.pair.policy.restart, &mut planned);
     let mut plan = Plan {
         pair: inventory.world.pair.name.clone(),
         sides: inventory.world.pair.order.clone(),

@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::instance::Instance;
+use super::plan::Prepared;
+use super::read::Readings;
 use crate::kinds::Unsettles;
 use crate::lang::pair::Restart;
+use crate::model::change::Verdict;
 use crate::model::manager::{Entity, MANAGEMENT_SERVICE};
 use crate::model::plan::{Plan, Planned};
 use crate::model::question::{Question, Reply};
@@ -96,6 +99,55 @@ fn expect(delta: &mut Delta, service: &str) {
         differs: true,
         note: None,
     });
+}
+
+/// What is told where QueueManager is not restarted in the same run.
+const LOOK: &str = "may be stale once the servers of Cloudera Manager run with another haMode: look \
+                    again then, and have it restarted";
+
+/// Adds QueueManager to the restarts of sides on which a server of the manager is restarted with
+/// another `haMode`: it may be stale then (requirement M15).
+pub fn after_servers(
+    prepared: &Prepared,
+    readings: &Readings,
+    policy: Restart,
+    planned: &mut [Planned],
+) {
+    let mut sides: BTreeMap<Arc<str>, bool> = BTreeMap::new();
+    for step in planned.iter().filter(|planned| turns_server(planned)) {
+        // What `cm.server` changes is restarted after the services are.
+        let in_time = step.address.kind == "cm.single_node" && policy != Restart::None;
+        *sides.entry(step.address.target.side().clone()).or_default() |= in_time;
+    }
+    let order: Vec<usize> = prepared.order.instances().collect();
+    for (planned, i) in planned.iter_mut().zip(order) {
+        let Some(in_time) = sides.get(planned.address.target.side()) else { continue };
+        if planned.address.kind != KIND
+            || !(planned.verdict.is_settled() || planned.verdict == Verdict::Change)
+        {
+            continue;
+        }
+        let replies = prepared.sheets.replies(readings, i);
+        let services = replies.iter().flat_map(|reply| reply.texts("service/"));
+        let runs = |told: &str| told.starts_with("QUEUEMANAGER|") && !told.contains("|STOPPED|");
+        for (name, _) in services.filter(|(_, told)| runs(told)) {
+            let delta = planned.delta.get_or_insert_default();
+            match in_time {
+                true => expect(delta, name),
+                false => delta.notes.push(format!("{name} {LOOK}")),
+            }
+            planned.verdict = delta.verdict();
+        }
+    }
+}
+
+/// True for a step that starts a server with another `haMode`.
+fn turns_server(planned: &Planned) -> bool {
+    matches!(planned.address.kind, "cm.single_node" | "cm.server")
+        && planned.verdict == Verdict::Change
+        && planned.delta.as_ref().is_some_and(|delta| {
+            delta.differing().any(|attribute| attribute.name == "running haMode")
+        })
 }
 
 /// Completes the restarts of a plan with what has to be read for it: services that depend on those

@@ -7,7 +7,8 @@
 //! interrupted and is started again still restarts what is stale. Client configuration is deployed
 //! first, then what can be refreshed is refreshed, then what must be is restarted, each service
 //! once, after the services it depends on. Where more services would have to be restarted than
-//! `policy.max_restarts` allows, none is.
+//! `policy.max_restarts` allows, none is. QueueManager may be stale once the servers of Cloudera
+//! Manager were restarted with another `haMode`: single-node maintenance is followed by its restart.
 //!
 //! ```yaml
 //! policy:
@@ -46,6 +47,9 @@ enum Policy {
     None,
 }
 
+/// The type of a service that a restart of Cloudera Manager's servers may leave stale.
+const QUEUE_MANAGER: &str = "QUEUEMANAGER";
+
 /// What a service needs in order to run what is declared.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Staleness {
@@ -81,6 +85,15 @@ impl Service<'_> {
             (Staleness::Restart, true) => "stale, client configuration too",
         }
     }
+}
+
+/// Tells of a service that is not restarted (for QueueManager: requirement M15).
+fn told(service: &Service<'_>) -> String {
+    let advice = match service.sort {
+        QUEUE_MANAGER => ": a restart of Cloudera Manager's servers may leave it so; restart it",
+        _ => "",
+    };
+    format!("{} is {}{advice}", service.name, service.words())
 }
 
 /// Returns the services a reply tells of (CM API: `configStalenessStatus`).
@@ -120,9 +133,7 @@ impl Kind for CmRestart {
         let stale: Vec<Service<'_>> = services(reply).filter(|s| !s.is_fresh()).collect();
         let mut delta = Delta::default();
         if args.policy == Policy::None {
-            let told =
-                stale.iter().map(|service| format!("{} is {}", service.name, service.words()));
-            delta.notes.extend(told);
+            delta.notes.extend(stale.iter().map(told));
             return delta;
         }
         delta.attributes.extend(stale.iter().map(|service| {
