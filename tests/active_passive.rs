@@ -469,6 +469,17 @@ fn m15_where_nothing_is_restarted_queue_manager_is_told() {
     is_whole(&project);
 }
 
+#[test]
+fn m15_a_change_of_the_servers_options_tells_what_may_follow() {
+    let options = "- cm.server: { ha_mode: false }\n  hosts: dr-cm2\n";
+    let project = pair("", QUICK, &(KAFKA.to_string() + options));
+    let text = project.read("inv/pair.yaml").replace("restart: none", "restart: rolling");
+    project.file("inv/pair.yaml", text);
+    let plan = run(&project, &["plan"]).expect(0);
+    // The servers come after the restarts of services.
+    in_order(&plan.out, &["cm.restart[services]", "cm.server[", "queuemanager may be stale once"]);
+}
+
 const COPY: &str = "\
 - cm.peer: { name: pri, url: 'https://cm.pri.example.com:7183', username: r, password: hush-hush }
 - cm.replication_schedule: { service: hdfs, name: warehouse, source: { peer: pri, cluster: lake, service: hdfs }, hdfs: { source_path: /w, destination_path: /w } }

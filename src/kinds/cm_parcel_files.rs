@@ -5,8 +5,9 @@
 //! missing on the server that is active now. They are needed only to bring hosts into the cluster or
 //! to add services; where a plan does so, what is missing is downloaded before, from the manager's
 //! own repositories, and compared with the hash that their `manifest.json` tells. The distribution
-//! of the file (`el8`, say) is that of the server's host. A download that is cut short goes on where
-//! it ended when it is tried again. Plans without such work say nothing of it.
+//! of the file (`el8`, say) is that of the server's host. A parcel has some ten gigabytes: give it
+//! time with `--command-timeout`; a download that is cut short goes on where it ended when it is
+//! tried again. Plans without such work say nothing of it.
 //!
 //! ```yaml
 //! sides:

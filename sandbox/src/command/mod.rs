@@ -11,8 +11,8 @@ pub(crate) use hosts::{commission_state, submit_on_hosts, synchronous};
 pub(crate) use manager::{note_check, submit_on_manager};
 pub(crate) use order::{Order, Target, submit};
 pub(crate) use settle::{abort, settle};
-pub(crate) use task::{Target as TaskTarget, submit_task, task};
 pub(crate) use show::{active, activity, runs, show};
+pub(crate) use task::{Target as TaskTarget, submit_task, task};
 
 use serde_json::Value;
 
