@@ -662,7 +662,7 @@ fn m4_m9_m11_every_wizard_is_worked_on_by_one_server() {
     for one in WIZARDS {
         project.file(file, wizard(one));
         let plan = run(&project, &["plan"]).expect(0);
-        in_order(&plan.out, &[STEPS[1], STEPS[4], one.0, STEPS[5], STEPS[12]]);
+        in_order(&plan.out, &[STEPS[2], STEPS[5], one.0, STEPS[6], STEPS[13]]);
     }
     // What makes files is done with both of them there.
     project.file(file, AUTHORITY);

@@ -145,13 +145,23 @@ pub fn spare_host(project: &Project, name: &str) {
 /// Serves the `count` managers of an inventory, calls `edit` with what is said of each, and stops.
 pub fn served(project: &Project, inventory: &str, count: usize, edit: impl Fn(&serde_json::Value)) {
     let words = ["sandbox", "serve", "-i", inventory];
-    let mut server = project.command(&words).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(server.stdout.take().unwrap()).lines().take(count);
+    let server = project.command(&words).stdout(Stdio::piped()).spawn().unwrap();
+    let mut server = Stopped(server);
+    let lines = BufReader::new(server.0.stdout.take().unwrap()).lines().take(count);
     for line in lines {
         edit(&serde_json::from_str(&line.unwrap()).unwrap());
     }
-    server.kill().unwrap();
-    server.wait().unwrap();
+}
+
+/// A process that is stopped when its test ends, however it does.
+struct Stopped(std::process::Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // Ended by itself: so be it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Sends a request with a bare client: the tests share no code with the one under test.
