@@ -298,7 +298,7 @@ impl Cm {
     async fn send(&self, actions: &[Action], message: &str) -> Result<(), Failure> {
         let session = self.session.get_or_try_init(|| self.open()).await;
         let session = session.map_err(Failure::from)?;
-        if actions.iter().any(begins_something) {
+        if actions.iter().any(writes_at_once) {
             self.await_others(session).await?;
         }
         let mut places: HashMap<&Entity, Place> = HashMap::new();
@@ -428,10 +428,25 @@ impl Http {
     }
 }
 
-/// True for what changes something; the other calls wait for the manager.
-fn begins_something(action: &Action) -> bool {
+/// True for what changes something at once. The other calls wait for the manager, or are commands:
+/// these wait for one of the same sort that runs already, which may be that of a run that was
+/// interrupted, and go on from there.
+fn writes_at_once(action: &Action) -> bool {
     let Action::Call(_, call) = action else { return true };
-    !matches!(call, Call::AwaitReady | Call::AwaitIdle(_) | Call::AwaitServers(_))
+    !matches!(
+        call,
+        Call::AwaitReady
+            | Call::AwaitIdle(_)
+            | Call::AwaitServers(_)
+            | Call::Commission(_)
+            | Call::Parcel(_)
+            | Call::DeployClientConfig
+            | Call::Refresh
+            | Call::Restart(_)
+            | Call::Run(_)
+            | Call::RunRoles(..)
+            | Call::Command(_)
+    )
 }
 
 /// Returns what may be stale after a call: nothing, a service, or (the inner `None`) nobody knows.
