@@ -482,13 +482,13 @@ fn m15_a_change_of_the_servers_options_tells_what_may_follow() {
 
 const COPY: &str = "\
 - cm.peer: { name: pri, url: 'https://cm.pri.example.com:7183', username: r, password: hush-hush }
-- cm.replication_schedule: { service: hdfs, name: warehouse, source: { peer: pri, cluster: lake, service: hdfs }, hdfs: { source_path: /w, destination_path: /w } }
+- cm.replication_schedule: { service: hive, name: warehouse, source: { peer: pri, cluster: lake, service: hive }, hive: { force: false } }
 ";
 
 /// Runs the only replication schedule once.
 fn copy(project: &Project) {
     support::served(project, "inv", 1, |manager| {
-        let list = "/api/v54/clusters/lake/services/hdfs/replications";
+        let list = "/api/v54/clusters/lake/services/hive/replications";
         let told = support::request(manager, "GET", list, "");
         let id = told.split("\"id\":").nth(1).unwrap().split([',', '}']).next().unwrap();
         let answer = support::request(manager, "POST", &format!("{list}/{id}/run"), "");
@@ -519,7 +519,7 @@ fn m18_one_failed_replication_may_be_a_failover_and_two_are_a_finding() {
     copy(&project);
     run(&project, &["drift"]).expect(0);
     // What is paused is not asked after.
-    let paused = COPY.replace("/w } }", "/w }, paused: true }");
+    let paused = COPY.replace("false } }", "false }, paused: true }");
     project.file("inv/resources/all.yaml", paused);
     run(&project, &["apply", "--yes"]).expect(0);
     let before = taken(&project, "GET", "/history");

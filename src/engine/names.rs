@@ -72,6 +72,13 @@ pub fn compare(inventory: &Inventory, asked: &Asked, readings: &Readings) -> Nam
         .iter()
         .filter_map(|(side, spot)| Some((side.clone(), Known::of(spot.reply(readings)?))));
     let known: HashMap<Arc<str>, Known<'_>> = known.collect();
+    if known.is_empty() {
+        return names;
+    }
+    let hosts = 0..inventory.world.side_of.len();
+    let addresses: Vec<Option<String>> = hosts.map(|at| inventory.address_of(at)).collect();
+    let mut having: HashMap<&str, usize> = HashMap::new();
+    addresses.iter().flatten().for_each(|address| *having.entry(address).or_default() += 1);
     for (at, side) in inventory.world.side_of.iter().enumerate() {
         let Some((side, known)) = side.as_ref().and_then(|side| known.get_key_value(side)) else {
             continue;
@@ -82,8 +89,11 @@ pub fn compare(inventory: &Inventory, asked: &Asked, readings: &Readings) -> Nam
             Live::Known(name) => Some(name.to_string()),
             _ => None,
         });
-        let address = inventory.address_of(at);
-        if let Some(manager) = known.find(&name, address.as_deref()) {
+        // An address that several hosts have is that of a way to them, not their own.
+        let address = addresses[at].as_deref().filter(|address| having.get(address) == Some(&1));
+        let called = [own.as_deref(), Some(&*name), address];
+        let manager = called.into_iter().flatten().find_map(|name| known.find(name));
+        if let Some(manager) = manager {
             names.add(side, known, Machine { inventory: name, manager, own }, asked);
         }
     }
@@ -105,9 +115,9 @@ impl<'a> Known<'a> {
         Known(by_address.chain(told.texts("host/").map(|(host, _)| (host, host))).collect())
     }
 
-    /// Returns what the manager calls a host: the address tells a machine better than its name.
-    fn find(&self, name: &str, address: Option<&str>) -> Option<&'a str> {
-        address.and_then(|address| self.0.get(address)).or_else(|| self.0.get(name)).copied()
+    /// Returns what the manager calls a host, by a name or an address of it.
+    fn find(&self, called: &str) -> Option<&'a str> {
+        self.0.get(called).copied()
     }
 
     fn is_name(&self, name: &str) -> bool {
@@ -154,9 +164,9 @@ impl Machine<'_> {
         };
         Diagnostic::warning(format!("host `{}` goes by several names", self.inventory))
             .because(format!(
-                "The inventory calls it `{}`, Cloudera Manager `{}`, and {own}. Roles would be \
-                 placed on the wrong machine, and Kerberos principals are made of the host's own \
-                 name.",
+                "The inventory calls it `{}`, Cloudera Manager `{}`, and {own}. A role that is \
+                 placed by one of these names may come to another machine, and Kerberos principals \
+                 are made of the host's own name.",
                 self.inventory, self.manager
             ))
             .hint(

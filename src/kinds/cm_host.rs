@@ -140,6 +140,12 @@ impl Kind for CmHost {
 
     fn diff(args: &Args, replies: &[Reply]) -> Delta {
         let reply = &replies[0];
+        // One that the manager does not know any more, or that another cluster has, is out of it.
+        if let (true, Reply::Missing(said, _)) = (args.leaves(), reply) {
+            let gone = Live::Known(Value::Bool(false));
+            let attributes = vec![Attribute::new("in_cluster", gone, Value::Bool(false))];
+            return Delta { attributes, notes: vec![said.to_string()], ..Delta::default() };
+        }
         if let Some(delta) = unanswered(reply) {
             // No step brings a host to the manager: its agent does.
             return Delta { is_curable: false, ..delta };

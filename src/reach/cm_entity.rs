@@ -17,10 +17,12 @@ use crate::model::{Live, Value};
 pub(super) fn reply(session: &Session, overview: &Overview, entity: &Entity) -> Reply {
     let fields = match entity {
         Entity::Host(name) => {
-            own_host(session, overview, name).map(|host| host_fields(host, session.api_number()))
+            own_host(session, overview, name).map(|host| host_fields(session, host))
         }
         Entity::HostNames => names(overview),
-        Entity::Membership(name) => own_host(session, overview, name).and_then(membership_fields),
+        Entity::Membership(name) => {
+            own_host(session, overview, name).and_then(|host| membership_fields(session, host))
+        }
         Entity::RoleGroup(name, group) => {
             service(session, overview, name).and_then(|service| group_fields(service, group))
         }
@@ -235,26 +237,33 @@ fn names(overview: &Overview) -> Result<Vec<Field>, Reply> {
     Ok(hosts.iter().filter_map(name).collect())
 }
 
-/// A host of another cluster was sorted out before.
-fn in_cluster(host: &Json) -> Field {
+/// A host of another cluster was sorted out before, where it is known which one is meant.
+fn in_cluster(session: &Session, host: &Json) -> Field {
     let cluster = host.get("clusterRef").and_then(|at| text(at, "clusterName"));
-    field("in_cluster", Live::Known(Value::text(cluster.is_some().to_string())))
+    let live = match &session.cluster {
+        Ok(_) => Live::Known(Value::text(cluster.is_some().to_string())),
+        Err(said) => Live::Unknown(said.clone()),
+    };
+    field("in_cluster", live)
 }
 
-fn membership_fields(host: &Json) -> Result<Vec<Field>, Reply> {
+fn membership_fields(session: &Session, host: &Json) -> Result<Vec<Field>, Reply> {
     let roles = host.get("roleRefs").and_then(Json::as_array);
     let roles = roles.ok_or_else(|| unknown("the manager does not tell `roleRefs`"))?;
     let role = |role: &Json| Field {
         name: format!("role/{}", text(role, "roleName").unwrap_or_default()).into(),
         live: Live::Known(Value::text(text(role, "serviceName").unwrap_or_default())),
     };
-    Ok(std::iter::once(in_cluster(host)).chain(roles.iter().map(role)).collect())
+    // Those of the management service belong to no cluster, and stay (CM API: `roleRefs`).
+    let roles = roles.iter().filter(|role| text(role, "clusterName").is_some()).map(role);
+    Ok(std::iter::once(in_cluster(session, host)).chain(roles).collect())
 }
 
 /// Tags came with this version of the API.
 const TAGS_SINCE: u32 = 41;
 
-fn host_fields(host: &Json, api: u32) -> Vec<Field> {
+fn host_fields(session: &Session, host: &Json) -> Vec<Field> {
+    let api = session.api_number();
     let (maintenance, through) = maintenance(host, "HOST");
     let state = match text(host, "commissionState") {
         Some("UNKNOWN") => Live::Unknown("the manager does not know it itself".into()),
@@ -265,7 +274,7 @@ fn host_fields(host: &Json, api: u32) -> Vec<Field> {
         _ => Live::Known(Value::text("listed")),
     };
     let mut fields = vec![
-        in_cluster(host),
+        in_cluster(session, host),
         field("rack", known(text(host, "rackId"), "rackId")),
         field("maintenance", maintenance),
         field("maintenance_through", through.map_or(Live::Absent, Live::Known)),

@@ -36,7 +36,8 @@ pub(super) fn history(service: &Service, name: &str) -> Option<String> {
     let schedule = named(service.replications.as_ref()?.as_ref().ok()?, name)?;
     let is_paused = schedule.get("paused").and_then(Json::as_bool).unwrap_or(false);
     let id = schedule.get("id").and_then(Json::as_i64)?;
-    let is_told = schedule.get("history").is_some_and(Json::is_array);
+    let told = schedule.get("history").and_then(Json::as_array);
+    let is_told = told.is_some_and(|told| !told.is_empty());
     (!is_paused && !is_told).then(|| format!("replications/{id}/history?limit={RUNS}"))
 }
 
@@ -51,17 +52,22 @@ pub(super) fn run_fields(
     let is_paused = |schedule: &&Json| schedule.get("paused").and_then(Json::as_bool) == Some(true);
     let schedule = named(schedules, name).filter(|schedule| !is_paused(schedule));
     let told = schedule.and_then(|s| s.get("history")).and_then(Json::as_array);
+    let told = told.filter(|told| !told.is_empty());
     let runs = match (told, service.runs.get(name)) {
         (Some(told), _) => told,
         (None, Some(read)) => listed(Some(read), "runs")?,
         (None, None) => &Vec::new(),
     };
-    let is_over = |run: &&Json| run.get("active").and_then(Json::as_bool) == Some(false);
+    // One that does not say how it ended tells nothing.
+    let success = |run: &Json| run.get("success").and_then(Json::as_bool);
+    let is_over = |run: &&Json| {
+        run.get("active").and_then(Json::as_bool) == Some(false) && success(run).is_some()
+    };
     let mut over: Vec<&Json> = runs.iter().filter(is_over).collect();
     over.sort_by_key(|run| std::cmp::Reverse(text(run, "startTime").unwrap_or_default()));
     let run = |(n, run): (usize, &Json)| {
-        let is_done = run.get("success").and_then(Json::as_bool).unwrap_or(false);
-        let (word, time) = (if is_done { "done" } else { "failed" }, text(run, "startTime"));
+        let word = if success(run) == Some(true) { "done" } else { "failed" };
+        let time = text(run, "startTime");
         let said = text(run, "resultMessage").unwrap_or_default();
         let told = format!("{word}|{}|{said}", time.unwrap_or_default());
         Field { name: format!("run/{n}").into(), live: Live::Known(Value::text(told)) }
