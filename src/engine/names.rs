@@ -91,7 +91,7 @@ pub fn compare(inventory: &Inventory, asked: &Asked, readings: &Readings) -> Nam
         });
         // An address that several hosts have is that of a way to them, not their own.
         let address = addresses[at].as_deref().filter(|address| having.get(address) == Some(&1));
-        let called = [own.as_deref(), Some(&*name), address];
+        let called = [own.as_deref(), address, Some(&*name)];
         let manager = called.into_iter().flatten().find_map(|name| known.find(name));
         if let Some(manager) = manager {
             names.add(side, known, Machine { inventory: name, manager, own }, asked);
