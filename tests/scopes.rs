@@ -186,7 +186,7 @@ fn a_machine_that_goes_by_several_names_is_told_with_all_of_them() {
         "The inventory calls it `dr-w03.example.com`",
         "Cloudera Manager `dr-w04.example.com`",
         "the host itself says `w4.example.com`",
-        "wrong machine",
+        "another machine",
     ] {
         assert!(plan.err.replace(['\n', '│'], " ").contains(said), "{said}: {}", plan.err);
     }
