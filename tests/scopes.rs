@@ -419,3 +419,22 @@ fn p6_a_smaller_side_is_no_drift_where_it_is_declared_so_and_drift_where_it_is_n
     assert!(differing[0].to_string().contains("num.partitions"), "{}", drift.out);
     assert!(!differing[0].to_string().contains("heap"), "{}", drift.out);
 }
+
+#[test]
+fn a_role_is_named_by_its_host_where_the_two_sides_call_it_otherwise() {
+    let named = |host: &str| {
+        format!(
+            "- cm.config:\n    service: hue\n    values:\n      hue_webhdfs: {{ role: {{ service: \
+             hdfs, type: NAMENODE, host: \"{{{{ {{'primary': 'pri'}}.get(side, side) }}}}-{host}\" }} }}\n"
+        )
+    };
+    let project = pair(&named("m02.example.com"));
+    let plan = project.drsync(&["plan", "-i", "inv"]).expect(0);
+    assert!(plan.out.contains("→ hdfs-NAMENODE-"), "{}", plan.out);
+    project.drsync(&["apply", "--yes", "-i", "inv"]).expect(0);
+    project.drsync(&["plan", "--detailed-exitcode", "-i", "inv"]).expect(0);
+    project.file("inv/resources/all.yaml", named("m09.example.com"));
+    let refused = project.drsync(&["plan", "-i", "inv"]).expect(1);
+    let said = "service `hdfs` has no role `NAMENODE` on host `dr-m09.example.com`";
+    assert!(refused.out.contains(said), "{}", refused.out);
+}

@@ -11,6 +11,8 @@
 //! meaning: the order of XML properties, spelling of numbers or blanks in lists do not count, and
 //! explicitly setting the default equals not setting it. A query of time series in a value that asks
 //! for a server of Cloudera Manager by its name is told: names have changed, categories have not.
+//! Where the name of a role is due, which differs on the two sides, `{ role: { service: hdfs, type:
+//! HTTPFS, host: NAME } }` stands for it.
 //!
 //! ```yaml
 //! - name: DataNode settings
@@ -24,10 +26,12 @@
 //!     unmanaged: report
 //! ```
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::shared::role_reference::{self, Found};
 use super::shared::tsquery;
 use super::{Guarded, Kind, Link, Unsettles, argument, problem, unanswered};
 use crate::format::setting::{Sort, normalise, unit};
@@ -37,7 +41,7 @@ use crate::model::kind_info::{Home, KindInfo};
 use crate::model::manager::{Call, ConfigScope, Entity, REPOSITORIES, ScopeConfig, Setting};
 use crate::model::nearest::nearest;
 use crate::model::question::{Action, Argument, Question, Reply};
-use crate::model::{Attribute, Data, Delta, Live, Map, Node, Secret, Value, Want};
+use crate::model::{Attribute, Data, Delta, Key, Live, Map, Node, Secret, Value, Want};
 
 /// Settings of one scope of Cloudera Manager.
 pub struct CmConfig;
@@ -108,8 +112,31 @@ impl Args {
         }
     }
 
-    fn entries(&self) -> &[(crate::model::Key, Node)] {
+    fn entries(&self) -> &[(Key, Node)] {
         self.values.as_map().map_or(&[], |map| &map.0)
+    }
+
+    /// Returns the services of roles that values name, each once, in the order written.
+    fn services_named(&self) -> Vec<&str> {
+        let mut services = Vec::new();
+        let named = self.entries().iter().filter_map(|(_, node)| role_reference::parse(node));
+        for service in named.map(|reference| reference.service) {
+            if !services.contains(&service) {
+                services.push(service);
+            }
+        }
+        services
+    }
+
+    /// Returns the value as the manager writes it where it names a role.
+    fn resolved<'a>(&self, node: &'a Node, replies: &[Reply]) -> Result<Cow<'a, Node>, Found> {
+        let Some(reference) = role_reference::parse(node) else { return Ok(Cow::Borrowed(node)) };
+        let at = self.services_named().iter().position(|service| *service == reference.service);
+        // The scope itself is asked first.
+        match reference.find(at.and_then(|at| replies.get(at + 1))) {
+            Found::Name(name) => Ok(Cow::Owned(Node::text(node.place.clone(), &name))),
+            other => Err(other),
+        }
     }
 }
 
@@ -131,7 +158,10 @@ impl Kind for CmConfig {
         }
         match args.values.as_map() {
             Some(map) => {
-                problems.extend(map.iter().filter_map(|(key, node)| unfit(&key.name, node)));
+                let wrong = |(key, node): &(Key, Node)| {
+                    unfit(&key.name, node).or_else(|| role_reference::unfit(&key.name, node))
+                };
+                problems.extend(map.0.iter().filter_map(wrong));
             }
             None => {
                 let said = format!("`values` must be a mapping, found {}", args.values.sort());
@@ -146,7 +176,9 @@ impl Kind for CmConfig {
     }
 
     fn ask(args: &Args) -> Vec<Question> {
-        args.config_scope().into_iter().map(Question::Config).collect()
+        let roles = |service| Question::Entity(Entity::Roles(Arc::from(service)));
+        let scope = args.config_scope().into_iter().map(Question::Config);
+        scope.chain(args.services_named().into_iter().map(roles)).collect()
     }
 
     fn hosts(args: &Args) -> Vec<String> {
@@ -174,7 +206,14 @@ impl Kind for CmConfig {
                 continue;
             }
             declared.push(name);
-            match attribute(name, setting, node, config) {
+            let node = match args.resolved(node, replies) {
+                Ok(node) => node,
+                Err(found) => {
+                    lacking(name, found, &mut delta);
+                    continue;
+                }
+            };
+            match attribute(name, setting, &node, config) {
                 Ok(attribute) => delta.attributes.push(attribute),
                 Err(wrong) => delta
                     .problems
@@ -210,7 +249,9 @@ impl Kind for CmConfig {
             }
             _ => None,
         };
-        service.into_iter().chain(within).collect()
+        let named = args.entries().iter().filter_map(|(_, node)| role_reference::parse(node));
+        let named = named.map(|role| Link::new("cm.role", role.to_string()));
+        service.into_iter().chain(within).chain(named).collect()
     }
 
     fn steps(args: &Args, delta: &Delta, replies: &[Reply]) -> Vec<Action> {
@@ -224,7 +265,8 @@ impl Kind for CmConfig {
             });
             declared.and_then(|(_, node)| {
                 let setting = config.settings.get(name)?;
-                let text = text(name, setting, node).ok().flatten()?;
+                let node = args.resolved(node, replies).ok()?;
+                let text = text(name, setting, &node).ok().flatten()?;
                 Some(match (setting.sensitive, text) {
                     (true, Argument::Plain(text)) => {
                         Argument::Secret(Secret::new(text.to_string()))
@@ -239,6 +281,23 @@ impl Kind for CmConfig {
         let looks = scope == ConfigScope::Manager && entries.iter().any(is_repositories);
         let look = looks.then_some(Action::Call(Entity::Repositories, Call::RefreshRepositories));
         std::iter::once(Action::Config(scope, entries)).chain(look).collect()
+    }
+}
+
+/// Tells of a value that names a role which is not found.
+fn lacking(name: &str, found: Found, delta: &mut Delta) {
+    match found {
+        Found::Name(_) => {}
+        Found::Unknown(reason) => {
+            let want = Value::text("the role's name");
+            let attribute = Attribute::new(name.to_string(), Live::Unknown(reason), want);
+            delta.attributes.push(attribute);
+        }
+        // A step before it may bring the role.
+        Found::Missing(reason) => {
+            delta.refused.get_or_insert(reason);
+            delta.is_curable = true;
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod names;
 pub mod ownership;
 pub mod package;
 pub mod parts;
+pub mod role_reference;
 pub mod role_type;
 pub mod shell;
 pub mod state;
