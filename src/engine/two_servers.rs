@@ -64,6 +64,9 @@ fn is_storage(name: &str) -> bool {
 }
 
 fn is_on(value: &Node) -> bool {
+    if let Data::Bool(is_on, _) = value.data {
+        return is_on;
+    }
     let word = value.as_text().map(|text| text.trim().to_lowercase());
     let is_off = matches!(word.as_deref(), Some("" | "none" | "false"));
     !is_off && !matches!(value.data, Data::Null)

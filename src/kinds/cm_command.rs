@@ -15,9 +15,12 @@
 //! followed instead of being begun again. Then `done` must hold. Order it with `requires` and
 //! `before`. On a manager with two servers, wizards (`hostInstall`, `importClusterTemplate`,
 //! `firstRun`, upgrades, Data Services) are worked on by one of them alone. Commands that work with
-//! files (`generateCmca`, `addCustomCerts`, `generateHostCerts`, `collectDiagnosticData`, `hueDumpDb`,
-//! `hueLoadDb`) are not run again by the same run when the manager fails over meanwhile: the files
-//! stay behind on the other server, so look first, and apply again by hand.
+//! files (`generateCmca`, `addCustomCerts`, `updateGlobalTruststore`, `generateHostCerts`,
+//! `collectDiagnosticData`) are not run again by the same run when the manager fails over meanwhile:
+//! the files stay behind on the other server, so look first, and apply again by hand.
+//!
+//! `done` must last: what is there today and gone tomorrow, such as a service that runs, has the
+//! command run again. What comes after `importClusterTemplate` finds the new cluster in the next run.
 //!
 //! ```yaml
 //! - name: A certificate authority of the manager's own
@@ -29,11 +32,12 @@
 //!       userName: root
 //!       password: "{{ installer_password }}"
 //!     done: { get: /cm/config, at: "items[name=WEB_TLS].value", is: true }
-//! - name: All services of the cluster were started once
+//! - name: Data Services on premises
 //!   cm.command:
-//!     name: firstRun
-//!     scope: cluster
-//!     done: { get: "/clusters/{cluster}/services/hdfs", at: serviceState, is: STARTED }
+//!     name: installEmbeddedControlPlane
+//!     scope: control_planes
+//!     arguments: { remoteRepoUrl: "https://archive.cloudera.com/p/cdp-pvc-ds/1.5.4/" }
+//!     done: { get: /controlPlanes, at: "items[0]", exists: true }
 //! - name: The agent is installed on the new worker
 //!   cm.command:
 //!     name: hostInstall
@@ -222,7 +226,11 @@ impl Kind for CmCommand {
             Live::Known(_) => Live::Known(there()),
             live => live,
         };
+        let is_whole = matches!(reply.text("is_whole"), Ok(Some(_)));
         let attribute = match args.done.wish() {
+            Some(Wish::Is(_)) if is_whole => {
+                return Delta::unknown(format!("{name} is no plain value: name a member of it"));
+            }
             Some(Wish::Is(value)) => Attribute::new(name, live, Value::text(value)),
             Some(Wish::Exists(true)) => Attribute::new(name, is_there(live), there()),
             Some(Wish::Exists(false)) | None => Attribute::gone(name, is_there(live)),

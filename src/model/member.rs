@@ -20,6 +20,9 @@ pub fn find<'a>(document: &'a Json, path: &str) -> Result<Option<&'a Json>, Stri
     let mut at = document;
     for step in steps(path)? {
         let next = match step {
+            Step::Member("value") if at.get("sensitive") == Some(&Json::Bool(true)) => {
+                return Err("it is a secret, which is not looked at".into());
+            }
             Step::Member(name) => at
                 .as_object()
                 .ok_or_else(|| format!("nothing in it has a member `{name}`"))?
@@ -27,8 +30,13 @@ pub fn find<'a>(document: &'a Json, path: &str) -> Result<Option<&'a Json>, Stri
                 .filter(|value| !value.is_null()),
             Step::Item(number) => items(at)?.get(number),
             Step::Where(member, value) => {
+                let items = items(at)?;
+                // A member that no item has is misspelt: it says nothing of what is there.
+                if !items.is_empty() && items.iter().all(|item| item.get(member).is_none()) {
+                    return Err(format!("no item has a member `{member}`"));
+                }
                 let is_it = |item: &&Json| item.get(member).is_some_and(|it| text(it) == value);
-                items(at)?.iter().find(is_it)
+                items.iter().find(is_it)
             }
         };
         match next {
@@ -108,6 +116,9 @@ mod tests {
         assert_eq!(at("items[0].at.off"), Ok(None));
         assert_eq!(at("items[name=c].at"), Ok(None));
         assert_eq!(at("items[7]"), Ok(None));
+        assert!(at("items[nmae=a.b]").is_err());
+        let secret = json!({ "name": "p", "value": "hush", "sensitive": true });
+        assert!(find(&secret, "value").is_err() && find(&secret, "name").is_ok());
     }
 
     #[test]

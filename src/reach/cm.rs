@@ -326,6 +326,10 @@ impl Cm {
                     };
                     let is_idle = matches!(call, Call::AwaitIdle(_)) && called.is_ok();
                     self.is_idle.store(is_idle, Ordering::Relaxed);
+                    if is_idle {
+                        // Waited for already: so be it.
+                        let _ = self.quiet.set(Ok(()));
+                    }
                     if matches!(call, Call::SetRepositories(_) | Call::RefreshRepositories) {
                         self.is_unrefreshed.store(called.is_err(), Ordering::Relaxed);
                     }
@@ -343,7 +347,7 @@ impl Cm {
         let what = format!("{}: commands of others", self.side);
         let line = self.line(session, &what);
         let quiet = self.quiet.get_or_init(|| async {
-            let ended = cm_gate::await_idle(line, self.patience).await;
+            let ended = cm_gate::await_idle(line, self.patience, false).await;
             ended.map_err(|failure| format!("nothing was begun: {failure}"))
         });
         quiet.await.clone().map_err(Failure::from)

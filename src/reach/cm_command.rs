@@ -137,7 +137,7 @@ pub(super) async fn call(line: Line<'_>, place: &Place, call: &Call) -> Result<(
         Call::Command(_) => return Err("a declared command is carried out elsewhere".into()),
         Call::AwaitReady => return cm_gate::await_ready(line).await,
         Call::AwaitIdle(seconds) => {
-            return cm_gate::await_idle(line, Duration::from_secs(*seconds)).await;
+            return cm_gate::await_idle(line, Duration::from_secs(*seconds), true).await;
         }
         Call::AwaitServers(count) => {
             return cm_gate::await_servers(line, *count, line.seen).await;

@@ -83,12 +83,18 @@ pub(super) async fn await_ready(line: Line<'_>) -> Result<(), Failure> {
 
 /// Waits until nothing is going on, `longest` at most; for a manager that is away that begins when
 /// it is back.
-pub(super) async fn await_idle(line: Line<'_>, longest: Duration) -> Result<(), Failure> {
+///
+/// Parcels on their way count with `parcels_count`: the second server must not come back to them.
+pub(super) async fn await_idle(
+    line: Line<'_>,
+    longest: Duration,
+    parcels_count: bool,
+) -> Result<(), Failure> {
     let told = line.about();
     line.get_patiently("/cm/version", &told).await?;
     let begun = Instant::now();
     loop {
-        let running = running(line, &told).await?;
+        let running = running(line, &told, parcels_count).await?;
         if running.is_empty() {
             return Ok(());
         }
@@ -104,18 +110,25 @@ pub(super) async fn await_idle(line: Line<'_>, longest: Duration) -> Result<(), 
 
 /// Names all that is going on: commands of the manager, of its own service, of each cluster and of
 /// their services, and parcels on their way, which are no commands (CM API).
-async fn running(line: Line<'_>, told: &Thing<'_>) -> Result<Vec<String>, Failure> {
+async fn running(
+    line: Line<'_>,
+    told: &Thing<'_>,
+    parcels_count: bool,
+) -> Result<Vec<String>, Failure> {
     let mut names = commands(line, "/cm/commands", told).await?;
     names.extend(commands(line, "/cm/service/commands", told).await?);
-    for cluster in items(&line.get_patiently("/clusters?clusterType=any", told).await?)? {
+    for cluster in listing(line, "/clusters?clusterType=any", told).await? {
         let cluster = format!("/clusters/{}", percent(text(&cluster, "name").unwrap_or_default()));
         names.extend(commands(line, &format!("{cluster}/commands"), told).await?);
-        for service in items(&line.get_patiently(&format!("{cluster}/services"), told).await?)? {
+        for service in listing(line, &format!("{cluster}/services"), told).await? {
             let name = percent(text(&service, "name").unwrap_or_default());
             let list = format!("{cluster}/services/{name}/commands");
             names.extend(commands(line, &list, told).await?);
         }
-        let parcels = items(&line.get_patiently(&format!("{cluster}/parcels"), told).await?)?;
+        if !parcels_count {
+            continue;
+        }
+        let parcels = listing(line, &format!("{cluster}/parcels"), told).await?;
         let moving = parcels
             .iter()
             .filter(|parcel| text(parcel, "stage").is_some_and(|stage| stage.ends_with("ING")));
@@ -127,12 +140,17 @@ async fn running(line: Line<'_>, told: &Thing<'_>) -> Result<Vec<String>, Failur
     Ok(names)
 }
 
+/// Returns the items of a list. What a cluster or a manager does not have lists nothing: the
+/// management service, or parcels of a cluster of another sort.
+async fn listing(line: Line<'_>, path: &str, told: &Thing<'_>) -> Result<Vec<Json>, Failure> {
+    match line.get_patiently(path, told).await {
+        Err(Trouble::NotFound(_)) => Ok(Vec::new()),
+        listed => Ok(items(&listed?)?),
+    }
+}
+
 async fn commands(line: Line<'_>, list: &str, told: &Thing<'_>) -> Result<Vec<String>, Failure> {
-    let active = match line.get_patiently(list, told).await {
-        // There need not be a management service.
-        Err(Trouble::NotFound(_)) => return Ok(Vec::new()),
-        active => items(&active?)?,
-    };
+    let active = listing(line, list, told).await?;
     let name = |command: &Json| {
         let id = command.get("id").and_then(Json::as_i64).unwrap_or_default();
         format!("{} ({id})", text(command, "name").unwrap_or("a command"))

@@ -41,7 +41,14 @@ pub(super) fn fields(overview: &Overview, look: &Look) -> Result<Vec<Field>, Rep
         Ok(None) => Live::Absent,
         Err(said) => return Err(unknown(&said)),
     };
-    Ok(vec![field("value", live)])
+    // More than a plain value is only there or not: it may hold anything, secrets too.
+    match live {
+        Live::Known(value) if value.to_string().starts_with(['{', '[']) => {
+            let there = Live::Known(Value::text("there"));
+            Ok(vec![field("value", there), field("is_whole", Live::Known(Value::text("true")))])
+        }
+        live => Ok(vec![field("value", live)]),
+    }
 }
 
 /// Returns what a look shows; without the document there is nothing in it.
@@ -77,6 +84,8 @@ pub(super) async fn carry_out(
             Ok(false) => Err(by_hand("it ended and has not done what it should")),
             _ => Ok(()),
         },
+        // What it should bring about counts, not whether it could be watched.
+        Err(_) if was_lost && is_done(line, session, order).await.is_ok_and(|done| done) => Ok(()),
         Err(failure) => Err(by_hand(&failure.said)),
     }
 }
@@ -103,13 +112,12 @@ async fn followed(
     order: &Order,
 ) -> Result<(), Failure> {
     let word = listed_as(place.path.rsplit('/').next().unwrap_or_default());
-    let gaps = line.http.gaps();
     if adopt(line, &place.list, word).await? {
         if is_done(line, session, order).await? {
             return Ok(());
         }
-        if order.is_file_bound && line.http.gaps() > gaps {
-            return Err("it ran already, and has not done what it should".into());
+        if order.is_file_bound {
+            return Err(by_hand("it ran already, and has not done what it should"));
         }
     }
     let body: Option<Json> = match &order.arguments {
@@ -120,11 +128,14 @@ async fn followed(
         None => None,
     };
     let command = match submit(line, &place.path, body.as_ref()).await {
-        // Whether it was taken shows in the list of what runs: the same is not begun twice.
-        Err(failure) if failure.is_lost => match adopt(line, &place.list, word).await {
-            Ok(true) if is_done(line, session, order).await? => return Ok(()),
-            _ => return Err(failure),
-        },
+        Err(failure) if failure.is_lost => {
+            // Whether it was taken may show in the list of what runs; not every place has one.
+            let ran = adopt(line, &place.list, word).await.unwrap_or(false);
+            return match is_done(line, session, order).await? {
+                true => Ok(()),
+                false => Err(unanswered(ran, failure, order)),
+            };
+        }
         submitted => submitted?,
     };
     let pause = if order.is_file_bound { CLOSELY } else { PAUSE };
@@ -132,6 +143,19 @@ async fn followed(
     let lost = |failure: Failure| Failure { is_lost: order.is_file_bound, ..failure };
     let command = follow(line, command, pause).await.map_err(lost)?;
     ended(line, &command).await
+}
+
+/// Says why a command whose answer was lost is not begun again: it may run, or may have failed.
+fn unanswered(ran: bool, failure: Failure, order: &Order) -> Failure {
+    let said = match ran {
+        true => "its answer was lost; it was taken, has ended, and has not done what it should",
+        false => "its answer was lost, and whether it was taken is not known",
+    };
+    let said = format!(
+        "{said} ({}): look at the recent commands in Cloudera Manager before it is applied again",
+        failure.said
+    );
+    Failure { said, is_lost: order.is_file_bound }
 }
 
 /// Returns a part of the name that a command has in lists, by the last part of its path (CM API).

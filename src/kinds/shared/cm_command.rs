@@ -5,7 +5,7 @@ use crate::model::manager::CommandScope;
 /// Wizards: commands that two servers of a manager must not work on together, because both would
 /// write the same rows (requirement M4). What is below `/controlPlanes` is always one: the
 /// deployment of Data Services on premises is validated by one thread (requirement M11).
-const WIZARDS: [(Where, &str); 7] = [
+const WIZARDS: [(Where, &str); 8] = [
     // Install: hosts, and whole clusters (M4; CM API: `/cm/commands/hostInstall`,
     // `/cm/importClusterTemplate`).
     (Where::Manager, "hostInstall"),
@@ -18,18 +18,18 @@ const WIZARDS: [(Where, &str); 7] = [
     (Where::Cluster, "upgradeCdh"),
     (Where::Cluster, "upgradeServices"),
     (Where::Cluster, "rollingUpgrade"),
+    (Where::Cluster, "postClouderaRuntimeUpgrade"),
 ];
 
 /// Commands that make or take files of the server they run on; the other server does not have them
 /// (requirement M13 names the first, the others make or take files by their description in the CM
 /// API).
-const WITH_FILES: [(Where, &str); 6] = [
+const WITH_FILES: [(Where, &str); 5] = [
     (Where::Manager, "generateCmca"),
     (Where::Manager, "addCustomCerts"),
+    (Where::Manager, "updateGlobalTruststore"),
     (Where::Host, "generateHostCerts"),
     (Where::Manager, "collectDiagnosticData"),
-    (Where::Service, "hueDumpDb"),
-    (Where::Service, "hueLoadDb"),
 ];
 
 /// Where a command of the tables is run.

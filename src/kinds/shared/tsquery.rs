@@ -30,17 +30,24 @@ pub fn advice(node: &Node, path: &[&str]) -> Vec<Problem> {
             let items = items.iter().enumerate();
             items.flat_map(|(at, node)| below(&at.to_string(), node)).collect()
         }
-        _ => node.as_text().and_then(|text| about(text, path)).into_iter().collect(),
+        _ => node.as_text().map(|text| about(text, path)).unwrap_or_default(),
     }
 }
 
-fn about(text: &str, path: &[&str]) -> Option<Problem> {
-    let found = BY_NAME.as_ref()?.find(text)?;
+fn about(text: &str, path: &[&str]) -> Vec<Problem> {
+    let Some(by_name) = BY_NAME.as_ref() else { return Vec::new() };
+    by_name.find_iter(text).map(|found| told(text, found, path)).collect()
+}
+
+fn told(text: &str, found: regex::Match<'_>, path: &[&str]) -> Problem {
     let (from, to) = query(text, found.start(), found.end());
-    let rewritten = BY_NAME.as_ref()?.replace_all(&text[from..to], BY_CATEGORY);
+    let rewritten = match BY_NAME.as_ref() {
+        Some(by_name) => by_name.replace_all(&text[from..to], BY_CATEGORY),
+        None => text[from..to].into(),
+    };
     let rewritten = rewritten.replace("\\\"", "\"");
     let said = found.as_str().replace("\\\"", "\"");
-    Some(Problem {
+    Problem {
         path: path.iter().map(|part| part.to_string()).collect(),
         summary: format!("a query asks for a server of Cloudera Manager by its name: `{said}`"),
         detail: Some(
@@ -49,7 +56,7 @@ fn about(text: &str, path: &[&str]) -> Option<Problem> {
                 .into(),
         ),
         hint: Some(format!("ask by category, for old and new: {}", rewritten.trim())),
-    })
+    }
 }
 
 /// Returns where the query around a condition begins and ends.
@@ -57,10 +64,12 @@ fn query(text: &str, start: usize, end: usize) -> (usize, usize) {
     // In ASCII, so that positions stay what they are.
     let from = text[..start].to_ascii_lowercase().rfind("select").unwrap_or(0);
     let rest = &text[end..];
+    // Where the quotes of the condition are escaped, one that is not ends the text around it.
+    let is_quoted = text[start..end].contains("\\\"");
     let mut open = 0;
     let mut is_end = |at: usize, c: char| {
         open += i32::from(c == '(') - i32::from(c == ')');
-        open < 0 || c == '\n' || (c == '"' && !rest[..at].ends_with('\\'))
+        open < 0 || c == '\n' || (c == '"' && is_quoted && !rest[..at].ends_with('\\'))
     };
     let to = rest.char_indices().find(|(at, c)| is_end(*at, *c));
     (from, to.map_or(text.len(), |(at, _)| end + at))
