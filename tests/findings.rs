@@ -73,6 +73,72 @@ fn m17_harmless_lines_are_no_finding_and_any_other_error_is() {
     run(&pair(&[RACE, OTHER, STARTED, STALE].concat(), ""), &["drift"]).expect(0);
 }
 
+const STARTING: &str = "\
+2026-11-28 09:58:00,000 INFO main:com.cloudera.server.cmf.Main: Starting SCM Server. JVM Args: [-Xmx4G]
+";
+
+#[test]
+fn errors_of_the_start_that_goes_on_or_just_ended_are_told() {
+    let log = [RACE, STARTING, OTHER, STARTED, STALE].concat();
+    let drift = run(&pair(&log, ""), &["drift"]).expect(2);
+    assert!(drift.out.contains("1 error since the server started"), "{}", drift.out);
+    assert!(!drift.out.contains("cm-ha-parcel-race"), "{}", drift.out);
+    let log = [STARTING, STARTED, OTHER, STARTING, STALE].concat();
+    run(&pair(&log, ""), &["drift"]).expect(0);
+}
+
+/// `count` errors, each from a thread of its own.
+fn from_threads(count: usize, class: &str, said: impl Fn(usize) -> String) -> String {
+    let line = |n| format!("2026-11-28 10:03:00,000 ERROR scm-web-{n}:{class}: {}\n", said(n));
+    (0..count).map(line).collect()
+}
+
+#[test]
+fn m17_harmless_and_ignored_lines_crowd_out_nothing() {
+    let batch = "org.hibernate.engine.jdbc.batch.internal.BatchingBatch";
+    let stale = STALE.lines().last().unwrap().split_once("Batch: ").unwrap().1;
+    let harmless = from_threads(60, batch, |_| stale.to_string());
+    run(&pair(&harmless, ""), &["drift"]).expect(0);
+    let noise = from_threads(60, "com.example.Usage", |n| format!("no report {n} was sent"));
+    let ignoring = |log: &str| {
+        let project = pair(log, "");
+        let resource =
+            "- cm.server_log: { ignored: [Failed for, was sent, \"'$(x)\"] }\n  hosts: all\n";
+        project.file("inv/resources/all.yaml", resource);
+        project
+    };
+    run(&ignoring(&[&noise, OTHER].concat()), &["drift"]).expect(0);
+    let real = OTHER.replace("Failed", "Lost");
+    let drift = run(&ignoring(&[&noise, OTHER, &real, &noise].concat()), &["drift"]).expect(2);
+    assert!(drift.out.contains("1 error since the server started"), "{}", drift.out);
+}
+
+#[test]
+fn errors_of_many_threads_are_one_and_the_newest_are_shown() {
+    let noise = from_threads(50, "com.example.Usage", |n| format!("no report {n}"));
+    let same = from_threads(30, "com.example.Agent", |_| "no agent".to_string());
+    let drift = run(&pair(&[noise.as_str(), OTHER, &same].concat(), ""), &["drift"]).expect(2);
+    assert!(drift.out.contains("81 errors since the server started"), "{}", drift.out);
+    let said = "com.example.Agent: no agent` (2026-11-28 10:03:00, 30 times)";
+    assert!(drift.out.contains(said), "{}", drift.out);
+    assert!(drift.out.contains("java.lang.IllegalStateException: closed`"), "{}", drift.out);
+}
+
+#[test]
+fn a_log_whose_reading_breaks_off_is_unknown() {
+    use std::os::unix::fs::PermissionsExt;
+    for tool in ["tail", "tr", "awk"] {
+        let project = pair(&[STARTED, OTHER].concat(), "");
+        run(&project, &["drift"]).expect(2);
+        let path = format!("inv/.drsync/inv/commands/{tool}");
+        project.file(&path, "#!/bin/sh\nexit 1\n");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(project.path(&path), mode).unwrap();
+        let drift = run(&project, &["drift"]).expect(4);
+        assert!(drift.out.contains("of /var/log/cloudera-scm-server/"), "{tool}: {}", drift.out);
+    }
+}
+
 #[test]
 fn a_log_that_floods_is_told_in_a_few_lines() {
     let log: String = (0..4000).map(|n| OTHER.replace("Failed", &format!("Failed {n}"))).collect();
