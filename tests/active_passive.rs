@@ -529,58 +529,85 @@ fn m18_one_failed_replication_may_be_a_failover_and_two_are_a_finding() {
 
 const JOINS: &str = "- cm.host: { name: dr-w05.example.com, in_cluster: true }\n";
 
-/// A pair like the others whose manager has a repository of parcels: a directory.
-fn pair_with_repository(resources: &str) -> Project {
+/// A pair like the others whose manager has a repository of parcels, a directory, behind one that is
+/// not there and one with a version to be filled in; `more` is a setting of the manager besides.
+fn pair_with_repository(resources: &str, more: Option<(&str, &str)>) -> Project {
     let project = pair("", QUICK, resources);
     support::spare_host(&project, "dr-w05.example.com");
     let seed = "inventories/demo/sandbox/dr.json";
     let mut document: serde_json::Value = serde_json::from_str(&project.read(seed)).unwrap();
-    let repository = project.path("repository");
-    let url = format!("file://{}/", repository.display());
-    let setting = serde_json::json!({ "name": "REMOTE_PARCEL_REPO_URLS", "value": url });
-    document["sandbox"]["managerSettings"].as_array_mut().unwrap().push(setting);
+    let folder = project.path("repository").display().to_string();
+    let urls = format!("file://{folder}/none/,file://{folder}/{{latest}}/,file://{folder}/");
+    for (name, value) in std::iter::once(("REMOTE_PARCEL_REPO_URLS", &*urls)).chain(more) {
+        let setting = serde_json::json!({ "name": name, "value": value });
+        document["sandbox"]["managerSettings"].as_array_mut().unwrap().push(setting);
+    }
     project.file(seed, document.to_string()).file(&format!("repository/{PARCEL}"), "parcel\n");
-    let sum = std::process::Command::new("sha1sum").arg(repository.join(PARCEL)).output().unwrap();
-    let hash = String::from_utf8(sum.stdout).unwrap()[..40].to_string();
-    let other = PARCEL.replace("el8", "el7");
-    let parcel = |name: &str, hash: &str| serde_json::json!({ "parcelName": name, "components": [{ "name": "x" }], "hash": hash });
-    let manifest = [parcel(&other, &"0".repeat(40)), parcel(PARCEL, &hash)];
-    let manifest = serde_json::json!({ "lastUpdated": 1, "parcels": manifest });
-    project.file("repository/manifest.json", format!("{manifest:#}"));
+    manifest(&project, false);
     project
+}
+
+/// Writes the repository's manifest, with the hash of a parcel before or after its name.
+fn manifest(project: &Project, hash_first: bool) {
+    let file = project.path(&format!("repository/{PARCEL}"));
+    let sum = std::process::Command::new("sha1sum").arg(file).output().unwrap();
+    let hash = String::from_utf8(sum.stdout).unwrap()[..40].to_string();
+    let parcel = |name: &str, hash: &str| {
+        let (name, hash) = (format!("\"parcelName\": \"{name}\""), format!("\"hash\":\"{hash}\""));
+        let parts =
+            r#""components": [ { "name": "a \"b} \\", "hash": "0123" }, {"parcelName" : 1 } ]"#;
+        match hash_first {
+            true => format!("{{ {hash}, {parts},\n {name} }}"),
+            false => format!("{{{name},{parts},{hash}, \"depends\": \"{PARCEL}\"}}"),
+        }
+    };
+    let other = |release: &str| parcel(&PARCEL.replace("el8", release), &"0".repeat(40));
+    let parcels = [other("el7"), parcel(PARCEL, &hash), other("el9")].join(",");
+    let text = format!("{{\"lastUpdated\":1,\n\"parcels\" : [{parcels}]}}");
+    assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+    project.file("repository/manifest.json", text);
+}
+
+/// The parcel's file on a server, in the folder as it comes.
+fn on_server(server: &str) -> String {
+    format!("inv/.drsync/inv/hosts/{server}/opt/cloudera/parcel-repo/{PARCEL}")
+}
+
+fn without_file(project: &Project, server: &str) {
+    std::fs::remove_file(project.path(&on_server(server))).unwrap();
 }
 
 #[test]
 fn m16_parcels_in_use_are_downloaded_again_before_hosts_or_services_are_added() {
     let rack = "- cm.host: { name: dr-w04.example.com, rack: /dr/r7 }\n";
-    let project = pair_with_repository(rack);
+    let project = pair_with_repository(rack, None);
     let plan = run(&project, &["plan"]).expect(0);
     assert!(!plan.out.contains("cm.parcel_files"), "{}", plan.out);
     // The one server has the file; after a failover the other one is without.
-    let file =
-        |server: &str| format!("inv/.drsync/inv/hosts/{server}/opt/cloudera/parcel-repo/{PARCEL}");
-    std::fs::remove_file(project.path(&file("dr-cm2"))).unwrap();
+    without_file(&project, "dr-cm2");
     project.file("inv/resources/all.yaml", JOINS);
     let plan = run(&project, &["plan", "--timings"]).expect(0);
-    let step = "cm.parcel_files[/opt/cloudera/parcel-repo]   dr/dr-cm2";
+    let step = "cm.parcel_files[in use]   dr/dr-cm2";
     in_order(&plan.out, &[step, "CDH-7.1.9-1.cdh7.1.9.p0.44702451", "cm.host[dr-w05.example.com]"]);
-    assert!(!plan.out.contains("parcel-repo]   dr/dr-cm1"), "{}", plan.out);
+    assert!(!plan.out.contains("in use]   dr/dr-cm1"), "{}", plan.out);
     assert_eq!(plan.err.matches("1 exec ").count(), 2, "{}", plan.err);
+    // The first repository offers the file and does not have it.
+    project.file("repository/none/manifest.json", project.read("repository/manifest.json"));
+    let log = project.path("curl.log").display().to_string();
+    let words = format!("#!/bin/sh\nprintf '%s ' \"$@\" >> {log}\nexec /usr/bin/curl \"$@\"\n");
+    let curl = "inv/.drsync/inv/commands/curl";
+    project.file(curl, words);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(project.path(curl), mode).unwrap();
     let done = run(&project, &["apply", "--yes"]).expect(0);
     in_order(&done.err, &["dr/dr-cm2/cm.parcel_files", "dr/cm.host[dr-w05"]);
-    assert_eq!(project.read(&file("dr-cm2")), "parcel\n");
-    assert_eq!(project.read(&(file("dr-cm2") + ".sha")).len(), 40);
+    let called = project.read("curl.log");
+    let limits = "-fsSLg --retry 2 --connect-timeout 10 --speed-limit 1 --speed-time 60 -K -";
+    assert!(called.starts_with(&format!("-q {limits}")), "{called}");
+    assert!(!called.contains("file://") && called.matches("-C - -o").count() == 2, "{called}");
+    assert_eq!(project.read(&on_server("dr-cm2")), "parcel\n");
+    assert_eq!(project.read(&(on_server("dr-cm2") + ".sha")).len(), 40);
     run(&project, &["plan", "--detailed-exitcode"]).expect(0);
-    // The same before a service; a file that is not the one the manifest names is no file.
-    std::fs::remove_file(project.path(&file("dr-cm1"))).unwrap();
-    run(&project, &["plan", "--detailed-exitcode"]).expect(0);
-    project.file(&format!("repository/{PARCEL}"), "other\n");
-    project.file("inv/resources/all.yaml", "- cm.service: { name: audit, type: KAFKA }\n");
-    let done = run(&project, &["apply", "--yes"]).expect(3);
-    in_order(&done.out, &["parcel-repo]   dr/dr-cm1", "cm.service[audit]"]);
-    assert!(done.err.contains("its hash is another"), "{}", done.err);
-    assert!(!project.path(&file("dr-cm1")).exists());
-    is_whole(&project);
 }
 
 #[test]

@@ -126,8 +126,10 @@ fn run(kind: &str, path: &Path) -> Result<(), String> {
     }
     let replies: Vec<Reply> =
         case.get("replies").and_then(Node::as_list).unwrap_or_default().iter().map(reply).collect();
-    if replies.len() != kind.ask(&args).len() {
-        return Err(format!("the kind asks {} questions", kind.ask(&args).len()));
+    let asked = kind.ask(&args).len();
+    let further = replies.get(..asked).map_or(0, |first| kind.ask_further(&args, first).len());
+    if replies.len() != asked + further {
+        return Err(format!("the kind asks {} questions", asked + further));
     }
     let delta = kind.diff(&args, &replies);
     let again = kind.diff(&args, &replies);

@@ -75,7 +75,7 @@ pub async fn plan(
     world: &Arc<World>,
     with_evidence: bool,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let readings = read::read(world, &prepared.sheets).await;
+    let readings = read::read(world, &prepared.sheets, &prepared.instances).await;
     let mut plan = decide(inventory, prepared, readings, with_evidence)?;
     restart::complete(&mut plan, world, inventory.world.pair.policy.restart).await;
     plan.digest = digest(&plan);

@@ -1,6 +1,6 @@
 //! Asks every target all its questions at once, and hands the replies back to the instances.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -94,7 +94,13 @@ impl Sheets {
                 let reply = readings.replies[target].get(question as usize).cloned();
                 reply.unwrap_or_else(|| Reply::Unknown(Arc::from("no reply")))
             })
+            .chain(readings.further.get(&instance).into_iter().flatten().cloned())
             .collect()
+    }
+
+    /// Returns the hosts' instances that wanted something of a manager.
+    fn informed(&self) -> BTreeSet<usize> {
+        self.of_managers.keys().map(|(instance, _)| *instance).collect()
     }
 }
 
@@ -129,8 +135,27 @@ pub fn own(instance: &Instance) -> Vec<Question> {
     questions.filter(is_own).cloned().collect()
 }
 
-/// Returns the replies of an instance's own target with those of its side's manager among them.
+/// Returns the replies of an instance's own target with those of its side's manager among them, and
+/// with what is asked further.
 pub async fn completed(world: &World, instance: &Instance, replies: Vec<Reply>) -> Vec<Reply> {
+    let mut replies = with_managers(world, instance, replies).await;
+    if let Some(reading) = further(world, instance, &replies).await {
+        replies.extend(reading.replies);
+    }
+    replies
+}
+
+/// Asks a host what an instance asks because of `replies`, if it does.
+async fn further(world: &World, instance: &Instance, replies: &[Reply]) -> Option<HostReading> {
+    let Target::Host { host, .. } = &instance.address.target else { return None };
+    let questions = instance.shared.kind.ask_further(&instance.shared.args, replies);
+    match questions.is_empty() {
+        true => None,
+        false => Some(world.eyes().host(host, &questions).await),
+    }
+}
+
+async fn with_managers(world: &World, instance: &Instance, replies: Vec<Reply>) -> Vec<Reply> {
     let target = &instance.address.target;
     let questions = &instance.shared.questions;
     let others: Vec<Question> =
@@ -184,14 +209,31 @@ impl Sheet {
 pub struct Readings {
     /// Replies by target, in the order of [`Sheets::targets`].
     pub replies: Vec<Vec<Reply>>,
+    /// Replies to what instances asked because of these: what follows them.
+    pub further: HashMap<usize, Vec<Reply>>,
     /// What could be seen.
     pub coverage: Coverage,
     /// Which machines answered.
     pub identities: Identities,
 }
 
-/// Asks all targets together.
-pub async fn read(world: &Arc<World>, sheets: &Sheets) -> Readings {
+/// Asks all targets together, and hosts once more where what a manager tells makes it necessary.
+pub async fn read(world: &Arc<World>, sheets: &Sheets, instances: &[Instance]) -> Readings {
+    let mut readings = read_once(world, sheets).await;
+    for i in sheets.informed() {
+        let replies = sheets.replies(&readings, i);
+        let Some(reading) = further(world, &instances[i], &replies).await else { continue };
+        if let Target::Host { host, .. } = &instances[i].address.target
+            && let Some(seen) = readings.coverage.hosts.get_mut(&**host)
+        {
+            seen.reads = reading.execs;
+        }
+        readings.further.insert(i, reading.replies);
+    }
+    readings
+}
+
+async fn read_once(world: &Arc<World>, sheets: &Sheets) -> Readings {
     let mut asking = JoinSet::new();
     for (at, (target, sheet)) in sheets.targets.iter().enumerate() {
         let (world, target, questions) = (world.clone(), target.clone(), sheet.questions.clone());

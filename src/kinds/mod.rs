@@ -95,6 +95,13 @@ pub trait Kind: Send + Sync + 'static {
     /// Returns what must be read. The replies come back in the same order.
     fn ask(args: &Self::Args) -> Vec<Question>;
 
+    /// Returns what of its host must be read besides, as the replies show. What comes back follows
+    /// them.
+    fn ask_further(args: &Self::Args, replies: &[Reply]) -> Vec<Question> {
+        let _ = (args, replies);
+        Vec::new()
+    }
+
     /// Compares the declaration with the replies. Pure: equal inputs give an equal result.
     fn diff(args: &Self::Args, replies: &[Reply]) -> Delta;
 

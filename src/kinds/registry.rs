@@ -105,6 +105,8 @@ pub trait AnyKind: Send + Sync {
     fn advice(&self, args: &Decoded) -> Vec<Problem>;
     /// See [`Kind::ask`].
     fn ask(&self, args: &Decoded) -> Vec<Question>;
+    /// See [`Kind::ask_further`].
+    fn ask_further(&self, args: &Decoded, replies: &[Reply]) -> Vec<Question>;
     /// See [`Kind::diff`].
     fn diff(&self, args: &Decoded, replies: &[Reply]) -> Delta;
     /// See [`Kind::steps`].
@@ -164,6 +166,10 @@ impl<K: Kind> AnyKind for Entry<K> {
 
     fn ask(&self, decoded: &Decoded) -> Vec<Question> {
         K::ask(args::<K>(decoded))
+    }
+
+    fn ask_further(&self, decoded: &Decoded, replies: &[Reply]) -> Vec<Question> {
+        K::ask_further(args::<K>(decoded), replies)
     }
 
     fn diff(&self, decoded: &Decoded, replies: &[Reply]) -> Delta {

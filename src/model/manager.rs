@@ -31,6 +31,10 @@ pub enum ConfigScope {
 /// `/cm/config`). Each is declared on its own with `cm.parcel_repository`.
 pub const REPOSITORIES: &str = "REMOTE_PARCEL_REPO_URLS";
 
+/// The folder for parcels' files where the setting of Cloudera Manager for it (CM API: `/cm/config`,
+/// `PARCEL_REPO_PATH`) is as it comes.
+pub const PARCEL_FOLDER: &str = "/opt/cloudera/parcel-repo";
+
 /// The name under which the Cloudera Management Service goes (CM API: `/cm/service`).
 pub const MANAGEMENT_SERVICE: &str = "mgmt";
 
@@ -85,8 +89,8 @@ pub enum Entity {
     RoleGroup(Arc<str>, Arc<str>),
     /// The addresses of parcel repositories (CM API: `REMOTE_PARCEL_REPO_URLS` of `/cm/config`).
     ///
-    /// The reply has a field `url/N` for each, and `looked_into`: `no` when the manager was told of
-    /// some and has not looked for parcels there yet.
+    /// The reply has a field `url/N` for each; `looked_into`: `no` when the manager was told of
+    /// some and has not looked for parcels there yet; and `folder`, where its servers keep parcels.
     Repositories,
     /// A version of a product (CM API: `ApiParcel`).
     ///

@@ -12,7 +12,7 @@ use super::cm_gate;
 use super::cm_scope::{Overview, distinct, listed, text, unknown};
 use super::failure::Failure;
 use super::http::Trouble;
-use crate::model::manager::{ParcelMove, REPOSITORIES};
+use crate::model::manager::{PARCEL_FOLDER, ParcelMove, REPOSITORIES};
 use crate::model::question::{Field, Reply};
 use crate::model::{Live, Value};
 
@@ -28,19 +28,23 @@ const TAKEN: Duration = Duration::from_secs(2);
 /// Longest pause between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Tells the addresses of the repositories: those that are set, else the default ones.
+/// Tells the addresses of the repositories: those that are set, else the default ones; and the folder
+/// for what comes from there.
 pub(super) fn repository_fields(overview: &Overview) -> Result<Vec<Field>, Reply> {
     let settings = listed(overview.settings.as_ref(), "settings of the manager")?;
-    let setting = settings.iter().find(|setting| text(setting, "name") == Some(REPOSITORIES));
-    let Some(setting) = setting else {
+    let find = |name| settings.iter().find(|setting| text(setting, "name") == Some(name));
+    let value = |setting| text(setting, "value").or_else(|| text(setting, "default"));
+    let Some(setting) = find(REPOSITORIES) else {
         return Err(unknown(&format!("the manager does not tell `{REPOSITORIES}`")));
     };
-    let urls = text(setting, "value").or_else(|| text(setting, "default")).unwrap_or_default();
+    let urls = value(setting).unwrap_or_default();
+    let folder = find("PARCEL_REPO_PATH").and_then(value).unwrap_or(PARCEL_FOLDER);
     let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty()).enumerate();
     let known = |url| Live::Known(Value::text(url));
     let looked = known(if overview.is_unrefreshed { "no" } else { "yes" });
     let urls = urls.map(|(n, url)| Field { name: format!("url/{n}").into(), live: known(url) });
-    Ok(std::iter::once(field("looked_into", looked)).chain(urls).collect())
+    let told = [field("looked_into", looked), field("folder", known(folder))];
+    Ok(told.into_iter().chain(urls).collect())
 }
 
 /// True if one of the versions `wanted` is not among the `parcels`.
