@@ -611,6 +611,89 @@ fn m16_parcels_in_use_are_downloaded_again_before_hosts_or_services_are_added() 
 }
 
 #[test]
+fn m16_nothing_is_added_where_a_parcel_could_not_be_downloaded() {
+    let project = pair_with_repository("- cm.service: { name: audit, type: KAFKA }\n", None);
+    run(&project, &["plan"]).expect(0);
+    without_file(&project, "dr-cm1");
+    // A file that is not the one the manifest names is no file.
+    project.file(&format!("repository/{PARCEL}"), "other\n");
+    let done = run(&project, &["apply", "--yes"]).expect(3);
+    in_order(&done.out, &["in use]   dr/dr-cm1", "cm.service[audit]"]);
+    assert!(done.err.contains("its hash is another"), "{}", done.err);
+    assert!(!project.path(&on_server("dr-cm1")).exists());
+    assert_eq!(options(&project), OPTIONS);
+    let plan = run(&project, &["plan"]).expect(0);
+    assert!(plan.out.contains("cm.service[audit]"), "{}", plan.out);
+    // The hash stands before the name, too; and both servers run while the file travels.
+    manifest(&project, true);
+    let done = run(&project, &["apply", "--yes"]).expect(0);
+    let order = ["dr/dr-cm1/cm.parcel_files", "stop the server", "cm.service[audit"];
+    in_order(&done.err, &order);
+    assert_eq!(project.read(&on_server("dr-cm1")), "other\n");
+    is_whole(&project);
+}
+
+#[test]
+fn m16_a_server_that_cannot_be_reached_does_not_hold_an_addition_up() {
+    let project = pair_with_repository(JOINS, None);
+    run(&project, &["plan"]).expect(0);
+    let hosts = project.read("inv/hosts.yaml");
+    let gone = "dr-cm2: { ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1 }";
+    project.file("inv/hosts.yaml", hosts.replace("dr-cm2: {}", gone));
+    let done = run(&project, &["apply", "--yes", "--allow-incomplete", "--retry-for", "1"]);
+    assert!(done.out.contains("1 changed"), "{}\n{}\n{}", done.code, done.out, done.err);
+}
+
+#[test]
+fn m16_the_folder_is_the_managers_and_one_download_does_for_both_servers_if_they_share_it() {
+    let folder = ("PARCEL_REPO_PATH", "/srv/parcels");
+    let project = pair_with_repository(JOINS, Some(folder));
+    let plan = run(&project, &["plan"]).expect(0);
+    assert_eq!(plan.out.matches("cm.parcel_files[in use]").count(), 2, "{}", plan.out);
+    let shared = project.path("shared");
+    std::fs::create_dir(&shared).unwrap();
+    for server in ["dr-cm1", "dr-cm2"] {
+        let at = project.path(&format!("inv/.drsync/inv/hosts/{server}/srv"));
+        std::fs::create_dir_all(&at).unwrap();
+        std::os::unix::fs::symlink(&shared, at.join("parcels")).unwrap();
+    }
+    let done = run(&project, &["apply", "--yes"]).expect(0);
+    assert!(done.out.contains("2 changed, 1 unchanged, 0 failed"), "{}\n{}", done.out, done.err);
+    assert_eq!(project.read(&format!("shared/{PARCEL}")), "parcel\n");
+    run(&project, &["plan", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn m16_a_saved_plan_does_not_go_stale_for_files_it_never_showed() {
+    let rack = "- cm.host: { name: dr-w05.example.com, in_cluster: true, rack: /dr/r7 }\n";
+    let project = pair_with_repository(rack, None);
+    run(&project, &["apply", "--yes"]).expect(0);
+    project.file("inv/resources/all.yaml", rack.replace("r7", "r8"));
+    run(&project, &["plan", "-o", "saved.json"]).expect(0);
+    without_file(&project, "dr-cm2");
+    run(&project, &["apply", "saved.json", "--yes"]).expect(0);
+}
+
+#[test]
+fn m16_commands_may_add_and_hosts_that_join_nothing_do_not() {
+    let asked = |resources: &str| {
+        let project = pair_with_repository(resources, None);
+        let graph = run(&project, &["graph"]).expect(0);
+        graph.out.contains("cm.parcel_files")
+    };
+    let command = |name: &str| {
+        format!("- cm.command: {{ name: {name}, done: {{ get: /hosts, at: x, exists: true }} }}\n")
+    };
+    assert!(
+        asked(JOINS) && asked(&command("hostInstall")) && asked(&command("importClusterTemplate"))
+    );
+    assert!(asked(&command("firstRun, scope: cluster")));
+    assert!(!asked("- cm.host: { name: dr-w04.example.com, rack: /dr/r7 }\n"));
+    assert!(!asked("- cm.host: { name: dr-w04.example.com, in_cluster: false }\n"));
+    assert!(!asked(&command("generateCmca")));
+}
+
+#[test]
 fn m1_two_servers_with_two_databases_are_an_error() {
     let project = pair("", QUICK, KAFKA);
     run(&project, &["plan"]).expect(0);

@@ -17,7 +17,7 @@ use super::instance::Instance;
 use super::journal::Journal;
 use super::plan::{Prepared, compare};
 use super::state::State;
-use super::{read, restart};
+use super::{parcels, read, restart};
 use crate::kinds::Unsettles;
 use crate::lang::inventory::Inventory;
 use crate::lang::pair::Restart;
@@ -203,13 +203,29 @@ impl<'a> Walk<'a> {
                     End { blocks: Some(format!("{address} failed")), changed, unseen: false },
                 );
             }
-            Verdict::Change => match blocked {
+            Verdict::Change => match blocked.or_else(|| self.lacking_files(at)) {
                 Some(why) => self.skip(at, address, why),
                 None => {
                     self.waiting.entry(address.target).or_default().insert(at);
                 }
             },
         }
+    }
+
+    /// Returns why files of parcels that an addition needs are not there, if that is so.
+    fn lacking_files(&self, at: usize) -> Option<String> {
+        let (plan, prepared) = (&self.job.plan, &self.job.prepared);
+        let Point::Instance(i) = prepared.order.point(self.index(at)) else { return None };
+        if !parcels::adds(&plan.instances[self.planned[i]]) {
+            return None;
+        }
+        prepared.order.before(self.index(at)).find_map(|before| {
+            let Point::Instance(i) = prepared.order.point(before) else { return None };
+            let address = &prepared.instances[*i].address;
+            let end = self.ended[self.rank[before.index()]].as_ref()?;
+            let is_excused = end.unseen && parcels::is_out_of_reach(plan, &address.target);
+            (address.kind == parcels::KIND && !is_excused).then(|| end.blocks.clone())?
+        })
     }
 
     fn skip(&mut self, at: usize, address: crate::model::Address, why: String) {

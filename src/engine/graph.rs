@@ -234,17 +234,25 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Files of parcels are there before what may need them, whatever became of them: a server
-    /// that is down holds nothing up.
+    /// Files of parcels are there before what may need them, and before single-node maintenance:
+    /// gigabytes travel while both servers run. One server comes after the other: what they share
+    /// is loaded once. An apply looks itself whether an addition may go on without the files.
     fn parcel_edges(&mut self) {
         let instances = self.instances;
-        let all = || instances.iter().enumerate();
-        for (first, files) in all().filter(|(_, i)| i.address.kind == parcels::KIND) {
-            let side = files.address.target.side();
-            let needs =
-                |i: &Instance| parcels::may_add(i.address.kind) && i.address.target.side() == side;
-            for (then, _) in all().filter(|(_, i)| needs(i)) {
-                self.follow(NodeIndex::new(first), NodeIndex::new(then));
+        let phase = |i: &Instance| self.inventory.resources[i.resource].phase;
+        let waits = |i: &Instance| parcels::may_add(&i.address) || phase(i) == Some(Phase::Open);
+        let waiting: Vec<usize> = (0..instances.len()).filter(|i| waits(&instances[*i])).collect();
+        let mut earlier: HashMap<&Arc<str>, NodeIndex> = HashMap::new();
+        for (first, files) in instances.iter().enumerate() {
+            if files.address.kind != parcels::KIND {
+                continue;
+            }
+            let (first, side) = (NodeIndex::new(first), files.address.target.side());
+            for then in waiting.iter().filter(|i| instances[**i].address.target.side() == side) {
+                self.follow(first, NodeIndex::new(*then));
+            }
+            if let Some(earlier) = earlier.insert(side, first) {
+                self.follow(earlier, first);
             }
         }
     }

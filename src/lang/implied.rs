@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::pair::{Manager, Pair, Policy, Procedure, Restart};
 use super::resource::{Phase, Resource};
-use crate::model::kind_info::{Home, KindInfo};
+use crate::model::kind_info::{ADDING_COMMANDS, Home, KindInfo};
 use crate::model::{Data, Key, Map, Node, Place};
 
 /// Adds the resources that follow from `pair` where managers are ruled at all.
@@ -16,7 +16,6 @@ pub fn add(pair: &Pair, kinds: &[KindInfo], resources: &mut Vec<Resource>) {
     let (Some(host), Some(gate)) = (kind("cm.single_node"), kind("cm.single_node_gate")) else {
         return;
     };
-    let may_add = |resource: &Resource| ["cm.host", "cm.service"].contains(&resource.kind.name);
     let parcels = kind("cm.parcel_files").filter(|_| resources.iter().any(may_add));
     for (side, body) in &pair.sides {
         if let Some(manager) = &body.manager
@@ -35,6 +34,22 @@ pub fn add(pair: &Pair, kinds: &[KindInfo], resources: &mut Vec<Resource>) {
         let place = pair.policy_place.clone().unwrap_or_else(Place::nowhere);
         let args = restart(&pair.policy, &place);
         resources.push(Resource::new("Restart what is stale", kind, args, place));
+    }
+}
+
+/// True for what may bring hosts into a cluster, or add services. What is not known before it is
+/// rendered may.
+fn may_add(resource: &Resource) -> bool {
+    let argument = |name: &str| resource.args.as_map().and_then(|map| map.get(name));
+    let is_open = |node: &Node| node.as_text().is_some_and(|text| text.contains('{'));
+    match resource.kind.name {
+        "cm.service" => true,
+        "cm.host" => argument("in_cluster")
+            .is_some_and(|node| is_open(node) || !matches!(node.data, Data::Bool(false, _))),
+        "cm.command" => argument("name").is_some_and(|node| {
+            is_open(node) || node.as_text().is_some_and(|name| ADDING_COMMANDS.contains(&name))
+        }),
+        _ => false,
     }
 }
 

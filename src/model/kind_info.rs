@@ -29,6 +29,10 @@ pub fn is_implied(kind: &str) -> bool {
     IMPLIED.contains(&kind)
 }
 
+/// Commands of Cloudera Manager that bring hosts into a cluster, or add services (CM API:
+/// `/cm/commands/hostInstall`, `/cm/importClusterTemplate`, `…/commands/firstRun`).
+pub const ADDING_COMMANDS: [&str; 3] = ["hostInstall", "importClusterTemplate", "firstRun"];
+
 impl KindInfo {
     /// True when drsync declares its instances by itself, and nobody else can.
     pub fn is_implied(&self) -> bool {
