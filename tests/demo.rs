@@ -16,7 +16,7 @@ fn run(project: &Project, words: &[&str]) -> support::Ran {
 }
 
 #[test]
-fn from_the_first_plan_to_in_sync_and_back_to_drift() {
+fn p3_from_the_first_plan_to_in_sync_and_back_to_drift() {
     let project = Project::demo();
     let first = run(&project, &["plan", "--detailed-exitcode"]).expect(2);
     assert!(first.out.contains("14 hosts (dr 7, primary 7)"), "{}", first.out);

@@ -175,7 +175,7 @@ fn changed(page: &Value, host: &str) -> Vec<String> {
 /// For every kind: apply then plan is empty; what is broken by hand is named and restored; and
 /// Ansible agrees, whoever was first.
 #[test]
-fn every_kind_converges_names_what_was_broken_and_agrees_with_ansible() {
+fn p5_every_kind_converges_names_what_was_broken_and_agrees_with_ansible() {
     let _alone = alone();
     let Some(laboratory) = Laboratory::find() else { return };
     let cases = Case::all();
@@ -234,7 +234,7 @@ fn every_kind_converges_names_what_was_broken_and_agrees_with_ansible() {
 
 /// The modules that need nothing but what a Debian host has, on real hosts.
 #[test]
-fn modules_converge_on_real_hosts() {
+fn p4_modules_converge_on_real_hosts_of_both_sides() {
     let _alone = alone();
     let Some(laboratory) = Laboratory::find() else { return };
     let key = rcgen::KeyPair::generate().unwrap();
@@ -255,8 +255,10 @@ fn modules_converge_on_real_hosts() {
     laboratory.inventory(&hosts, &resources.to_string());
     laboratory.drsync(&["apply", "--yes"]).expect(0);
     assert_in_sync(laboratory.drsync(&["plan", "--json"]), "after the modules");
-    let said = laboratory
-        .on("pri-03", "id -Gn yarn; getent passwd cloudera-scm; cat /proc/sys/vm/swappiness");
+    let shown = "id -Gn yarn; getent passwd cloudera-scm; cat /proc/sys/vm/swappiness";
+    let said = laboratory.on("pri-03", shown);
+    // One module makes hosts of both sides alike.
+    assert_eq!(said, laboratory.on("dr-03", shown));
     assert!(said.contains("hadoop") && said.contains("spark"), "{said}");
     assert!(said.contains("/var/lib/cloudera-scm-server:/usr/sbin/nologin"), "{said}");
     assert!(said.ends_with("\n1\n"), "{said}");
