@@ -727,6 +727,18 @@ fn m28_p2_a_third_server_and_servers_elsewhere_are_told() {
     );
 }
 
+#[test]
+fn m24_checks_of_the_balancer_that_take_longer_than_reads_are_retried_are_told() {
+    let project = pair("balancer: { inter_seconds: 3, fall: 5 }", QUICK, KAFKA);
+    let plan = run(&project, &["plan"]).expect(0);
+    assert!(!plan.err.contains("a failover takes"), "{}", plan.err);
+    let text = project.read("inv/pair.yaml").replace("inter_seconds: 3", "inter_seconds: 15");
+    project.file("inv/pair.yaml", text);
+    let warned = run(&project, &["plan"]).expect(0);
+    assert!(warned.err.contains("a failover takes up to 75 s"), "{}", warned.err);
+    assert!(warned.err.contains("--retry-for 85"), "{}", warned.err);
+}
+
 /// A command that makes files on the server it runs on.
 const AUTHORITY: &str = "\
 - cm.command:

@@ -152,6 +152,9 @@ pub struct Manager {
     /// How a manager with two servers is worked on.
     #[serde(default)]
     pub maintenance: Maintenance,
+    /// How the load balancer before two servers looks after them.
+    #[serde(default)]
+    pub balancer: Balancer,
     /// Where the manager keeps passwords; needs naming only where it is not its own database.
     #[serde(default)]
     pub credential_storage: CredentialStorage,
@@ -173,6 +176,39 @@ pub enum CredentialStorage {
     Embedded,
     /// In a vault elsewhere.
     Vault,
+}
+
+/// The checks of a load balancer; by default those of HAProxy (requirement M24).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Balancer {
+    /// Seconds between two checks.
+    #[serde(default = "two_seconds")]
+    pub inter_seconds: u32,
+    /// After so many failed checks a server gets nothing any more.
+    #[serde(default = "three_times")]
+    pub fall: u32,
+}
+
+impl Balancer {
+    /// Returns how long a failover takes at the most, in seconds.
+    pub fn failover_seconds(self) -> u64 {
+        u64::from(self.inter_seconds) * u64::from(self.fall)
+    }
+}
+
+impl Default for Balancer {
+    fn default() -> Balancer {
+        Balancer { inter_seconds: two_seconds(), fall: three_times() }
+    }
+}
+
+fn two_seconds() -> u32 {
+    2
+}
+
+fn three_times() -> u32 {
+    3
 }
 
 /// How work is done that two servers of a manager must not do together.

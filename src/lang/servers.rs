@@ -11,6 +11,7 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
     for (side, body) in &world.pair.sides {
         let Some(manager) = &body.manager else { continue };
         mistakes.extend(too_many(manager));
+        mistakes.extend(slow_failover(manager));
         if manager.credential_storage != CredentialStorage::None {
             mistakes.extend(no_storage(manager, &manager.storage_place));
         }
@@ -20,6 +21,26 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
         }
     }
     mistakes
+}
+
+/// How long calls that fail while the balancer finds out are made again unless `--retry-for` says
+/// otherwise, in seconds.
+const PATIENCE: u64 = 40;
+
+/// A failover must be over before reads are given up (requirements M12 and M24).
+fn slow_failover(manager: &Manager) -> Option<Diagnostic> {
+    let [_, second] = &manager.servers[..] else { return None };
+    let (balancer, longest) = (manager.balancer, manager.balancer.failover_seconds());
+    (longest > PATIENCE).then(|| {
+        Diagnostic::warning(format!("a failover takes up to {longest} s by the balancer's checks"))
+            .because(format!(
+                "It gives a server up after {} failed checks, one every {} s (M24); what is read is \
+                 asked again for {PATIENCE} s only.",
+                balancer.fall, balancer.inter_seconds
+            ))
+            .at(&second.place)
+            .hint(format!("check more often, or run drsync with `--retry-for {}`", longest + 10))
+    })
 }
 
 /// An active and a passive server, no more (requirement M28).
