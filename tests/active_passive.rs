@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{Project, Ran};
+use support::{Project, Ran, in_order};
 
 const OPTIONS: &str = "# Java\nCMF_OPTS=\"\"\nexport CMF_JAVA_OPTS=\"-Xmx4G  -Dcom.cloudera.cmf.haMode=true -XX:+Heap\" # ours\n";
 const SPARK: &str = "\
@@ -97,16 +97,6 @@ fn is_whole(project: &Project) {
     assert_eq!(options(project), OPTIONS);
     assert!(runs(project, "dr-cm1") && runs(project, "dr-cm2"));
     run(project, &["plan", "--detailed-exitcode"]).expect(0);
-}
-
-/// Positions of `words` in `text`, which must come in this order.
-#[track_caller]
-fn in_order(text: &str, words: &[&str]) {
-    let mut at = 0;
-    for word in words {
-        let found = text[at..].find(word);
-        at += found.unwrap_or_else(|| panic!("`{word}` is not there, or too early:\n{text}"));
-    }
 }
 
 const STEPS: [&str; 14] = [

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use hosts::Laboratory;
 use lab::wait_until;
 use serde_json::{Value, json};
-use support::{Ran, ran};
+use support::{Ran, in_order, ran};
 
 /// One test at a time: they share the managers.
 static ONE: Mutex<()> = Mutex::new(());
@@ -211,16 +211,6 @@ fn work() -> String {
         setting("hive", json!({ "hive_metastore_database_port": 5433 })),
     ])
     .to_string()
-}
-
-/// Positions of `words` in `text`, which must come in this order.
-#[track_caller]
-fn in_order(text: &str, words: &[String]) {
-    let mut at = 0;
-    for word in words {
-        let found = text[at..].find(word.as_str());
-        at += found.unwrap_or_else(|| panic!("`{word}` is not there, or too early:\n{text}"));
-    }
 }
 
 /// The steps of M5 for a side, with the work between them.

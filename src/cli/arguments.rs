@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::Code;
+use crate::lang::servers::RETRY_FOR;
 
 /// Keep the two clusters of a disaster-recovery pair alike.
 ///
@@ -121,7 +122,7 @@ pub struct Part {
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub command_timeout: u64,
     /// How long a manager that is not ready is asked again, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = RETRY_FOR, value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub retry_for: u64,
 }
 

@@ -29,35 +29,30 @@ pub struct Declared {
     pub args: Arc<Node>,
 }
 
-/// Which targets to expand onto.
+/// Which targets to expand onto: all, unless a method says otherwise.
 pub trait Selection {
     /// True when the side is wanted.
-    fn side(&self, side: &str) -> bool;
+    fn side(&self, _side: &str) -> bool {
+        true
+    }
     /// True when the host is wanted.
-    fn host(&self, host: usize) -> bool;
+    fn host(&self, _host: usize) -> bool {
+        true
+    }
     /// True when managers are wanted.
-    fn managers(&self) -> bool;
+    fn managers(&self) -> bool {
+        true
+    }
     /// True when the resource is wanted (kind and tags).
-    fn resource(&self, resource: &Resource) -> bool;
+    fn resource(&self, _resource: &Resource) -> bool {
+        true
+    }
 }
 
 /// Everything is wanted.
 pub struct Everything;
 
-impl Selection for Everything {
-    fn side(&self, _: &str) -> bool {
-        true
-    }
-    fn host(&self, _: usize) -> bool {
-        true
-    }
-    fn managers(&self) -> bool {
-        true
-    }
-    fn resource(&self, _: &Resource) -> bool {
-        true
-    }
-}
+impl Selection for Everything {}
 
 /// The sides at whose manager something is declared: what drsync declares by itself concerns those.
 struct Managed(Vec<Arc<str>>);
@@ -65,15 +60,6 @@ struct Managed(Vec<Arc<str>>);
 impl Selection for Managed {
     fn side(&self, side: &str) -> bool {
         self.0.iter().any(|managed| **managed == *side)
-    }
-    fn host(&self, _: usize) -> bool {
-        true
-    }
-    fn managers(&self) -> bool {
-        true
-    }
-    fn resource(&self, _: &Resource) -> bool {
-        true
     }
 }
 

@@ -23,19 +23,19 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
     mistakes
 }
 
-/// How long calls that fail while the balancer finds out are made again unless `--retry-for` says
-/// otherwise, in seconds.
-const PATIENCE: u64 = 40;
+/// How long a manager that is not ready is asked again unless `--retry-for` says otherwise, in
+/// seconds: failing back takes up to 25 (requirement M25).
+pub const RETRY_FOR: u64 = 40;
 
 /// A failover must be over before reads are given up (requirements M12 and M24).
 fn slow_failover(manager: &Manager) -> Option<Diagnostic> {
     let [_, second] = &manager.servers[..] else { return None };
     let (balancer, longest) = (manager.balancer, manager.balancer.failover_seconds());
-    (longest > PATIENCE).then(|| {
+    (longest > RETRY_FOR).then(|| {
         Diagnostic::warning(format!("a failover takes up to {longest} s by the balancer's checks"))
             .because(format!(
                 "It gives a server up after {} failed checks, one every {} s (M24); what is read is \
-                 asked again for {PATIENCE} s only.",
+                 asked again for {RETRY_FOR} s only.",
                 balancer.fall, balancer.inter_seconds
             ))
             .at(&second.place)

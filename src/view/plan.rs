@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::group::{Group, groups, reason};
 use super::{ADD, BOLD, CHANGE, DIM, REMOVE, UNKNOWN, change, count, paint};
-use crate::model::change::Verdict;
+use crate::model::change::{Delta, Verdict};
 use crate::model::plan::{Coverage, Effect, Plan, Planned};
 
 /// What the text is for; decides its words.
@@ -122,25 +122,40 @@ fn heading(group: &Group<'_>, sign: String) -> String {
     format!("  {sign} {}   {}{name}", paint(BOLD, what), group.whereabouts())
 }
 
-/// What a person must look into: apply has no step for it.
-fn findings(plan: &Plan, out: &mut String) {
-    let found = |i: &&Planned| i.delta.as_deref().is_some_and(|d| !d.findings.is_empty());
-    let groups = groups(plan.instances.iter().filter(found));
+/// Tells of the instances that have something to tell beside their attributes, below a `title`:
+/// each with `sign`, and what `tell` writes of it.
+fn remarks(
+    plan: &Plan,
+    (title, sign): (&str, String),
+    has: impl Fn(&Delta) -> bool,
+    tell: impl Fn(&Delta, &mut String),
+    out: &mut String,
+) {
+    let groups = groups(plan.instances.iter().filter(|i| i.delta.as_deref().is_some_and(&has)));
     if groups.is_empty() {
         return;
     }
-    line(out, format!("{}\n", paint(BOLD, "To be looked into (apply does nothing about it):")));
+    line(out, format!("{}\n", paint(BOLD, title)));
     for group in groups {
-        line(out, heading(&group, paint(REMOVE, "!")));
-        for finding in group.first.delta.iter().flat_map(|delta| &delta.findings) {
+        line(out, heading(&group, sign.clone()));
+        group.first.delta.iter().for_each(|delta| tell(delta, out));
+    }
+    out.push('\n');
+}
+
+/// What a person must look into: apply has no step for it.
+fn findings(plan: &Plan, out: &mut String) {
+    let heads = ("To be looked into (apply does nothing about it):", paint(REMOVE, "!"));
+    let tell = |delta: &Delta, out: &mut String| {
+        for finding in &delta.findings {
             let name = paint(BOLD, change::told(&finding.name));
             line(out, format!("    {name}  {}", change::told(&finding.summary)));
             if let Some(advice) = &finding.advice {
                 line(out, format!("      {}", paint(DIM, change::told(advice))));
             }
         }
-    }
-    out.push('\n');
+    };
+    remarks(plan, heads, |delta| !delta.findings.is_empty(), tell, out);
 }
 
 /// More lines of what nobody declared are left out.
@@ -179,19 +194,11 @@ fn unmanaged(plan: &Plan, purpose: Purpose, out: &mut String) {
 
 /// What is worth knowing of instances, in sync or not.
 fn notes(plan: &Plan, out: &mut String) {
-    let has_notes = |i: &&Planned| i.delta.as_deref().is_some_and(|d| !d.notes.is_empty());
-    let groups = groups(plan.instances.iter().filter(has_notes));
-    if groups.is_empty() {
-        return;
-    }
-    line(out, format!("{}\n", paint(BOLD, "Worth knowing (no difference):")));
-    for group in groups {
-        line(out, heading(&group, paint(DIM, "·")));
-        for note in group.first.delta.iter().flat_map(|delta| &delta.notes) {
-            line(out, format!("    {}", change::told(note)));
-        }
-    }
-    out.push('\n');
+    let heads = ("Worth knowing (no difference):", paint(DIM, "·"));
+    let tell = |delta: &Delta, out: &mut String| {
+        delta.notes.iter().for_each(|note| line(out, format!("    {}", change::told(note))));
+    };
+    remarks(plan, heads, |delta| !delta.notes.is_empty(), tell, out);
 }
 
 fn footer(plan: &Plan, purpose: Purpose, out: &mut String) {

@@ -164,6 +164,16 @@ impl Drop for Stopped {
     }
 }
 
+/// Asserts that all `words` stand in `text`, in this order.
+#[track_caller]
+pub fn in_order(text: &str, words: &[impl AsRef<str>]) {
+    let mut at = 0;
+    for word in words.iter().map(AsRef::as_ref) {
+        let found = text[at..].find(word);
+        at += found.unwrap_or_else(|| panic!("`{word}` is not there, or too early:\n{text}"));
+    }
+}
+
 /// Sends a request with a bare client: the tests share no code with the one under test.
 pub fn request(at: &serde_json::Value, method: &str, path: &str, body: &str) -> String {
     use base64::Engine as _;
